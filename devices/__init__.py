@@ -1,0 +1,3 @@
+"""The one Django app: the fleet and its devices."""
+
+from __future__ import annotations

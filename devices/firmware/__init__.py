@@ -1,0 +1,3 @@
+"""What a device runs: disk layout, boot-loader environment, build."""
+
+from __future__ import annotations

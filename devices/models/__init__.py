@@ -1,0 +1,3 @@
+"""Tables, one file a concept; no behaviour beyond queries."""
+
+from __future__ import annotations

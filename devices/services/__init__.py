@@ -1,0 +1,3 @@
+"""What the fleet does; the only writers."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Pages: parse, call one service, render."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The Django project: settings, addresses, processes."""
+
+from __future__ import annotations
