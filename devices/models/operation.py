@@ -1,0 +1,73 @@
+"""Operations: something a person asked of many devices, with progress and an end."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class Operation(models.Model):
+    """One request; its progress is the outcomes of its targets."""
+
+    class Kind(models.TextChoices):
+        ADD = "add"
+        REMOVE = "remove"
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        PARTLY = "partly"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    kind = models.CharField(max_length=16, choices=Kind)
+    state = models.CharField(max_length=16, choices=State, default=State.RUNNING)
+    count = models.PositiveIntegerField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    idempotency_key = models.CharField(max_length=64, null=True, unique=True)
+    note = models.CharField(max_length=300, default="")
+    cancel_requested_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [
+            # the page asks for what is running, many times a minute
+            models.Index(
+                fields=["id"], name="operation_running", condition=models.Q(state="running")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.count}"
+
+
+class Target(models.Model):
+    """One device of an operation and what became of it there."""
+
+    class Outcome(models.TextChoices):
+        PENDING = "pending"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="targets")
+    device = models.ForeignKey("devices.Device", on_delete=models.CASCADE, related_name="targets")
+    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.PENDING)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["operation", "device"], name="target_once"),
+        ]
+        indexes = [
+            models.Index(fields=["operation", "outcome"], name="target_outcome"),
+            # settling asks: which unfinished operations does this device belong to?
+            models.Index(
+                fields=["device"], name="target_pending", condition=models.Q(outcome="pending")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation_id}/{self.device_id}: {self.outcome}"

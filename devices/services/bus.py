@@ -1,0 +1,213 @@
+"""What is said between the processes through Redis: names, shapes, publishing.
+
+Publishing is synchronous; it never raises for a Redis that is away, for the database is the truth
+and whoever listens again asks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import struct
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import redis
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+CHANGES = "fleet:changes"
+PRESENCE = "fleet:presence"
+LATEST_S = 30
+HEARTBEAT_S = 15
+CONSOLE_BYTES = 64 * 1024
+CONSOLE_KEPT_S = 24 * 3600
+
+
+def cores_channel(host: str) -> str:
+    """Channel and key of a host's core samples."""
+    return f"fleet:cores:{host}"
+
+
+def host_channel(host: str) -> str:
+    """Channel and key of a host's 1 Hz sample."""
+    return f"fleet:host:{host}"
+
+
+def guests_sample_channel(host: str) -> str:
+    """Channel and key of a host's per-guest sample."""
+    return f"fleet:guests-sample:{host}"
+
+
+def guests_channel(host: str) -> str:
+    """Channel on which the worker tells the poller of guests started and ended."""
+    return f"fleet:guests:{host}"
+
+
+def pss_key(host: str) -> str:
+    """Key of the exact memory of guests, serial → KiB."""
+    return f"fleet:pss:{host}"
+
+
+def console_channel(serial: str) -> str:
+    """Channel and key of a device's console output."""
+    return f"fleet:console:{serial}"
+
+
+def heartbeat_key(process: str, host: str) -> str:
+    """Key that exists while a process makes progress."""
+    return f"fleet:heartbeat:{process}:{host}"
+
+
+@cache
+def client() -> redis.Redis:
+    """This process's connection pool to Redis; answers are bytes."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2, health_check_interval=30
+    )
+
+
+@contextlib.contextmanager
+def _tolerant(what: str) -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        log.warning("Redis is away, %s was not said: %s", what, error)
+
+
+def _latest(channel: str, message: bytes) -> None:
+    with _tolerant(channel):
+        pipe = client().pipeline(transaction=False)
+        pipe.set(channel, message, ex=LATEST_S)
+        pipe.publish(channel, message)
+        pipe.execute()
+
+
+def publish_changes(
+    devices: Sequence[tuple[int, str]] = (), operations: Iterable[int] = ()
+) -> None:
+    """Say which slots are now in which state, and which operations moved; after the commit."""
+    message = json.dumps({"devices": list(devices), "operations": sorted(set(operations))})
+    with _tolerant(CHANGES):
+        client().publish(CHANGES, message)
+
+
+def publish_cores(host: str, at: float, busy: bytes) -> None:
+    """Say how busy each core is: one byte a core, 0–255, at Unix time `at`."""
+    _latest(cores_channel(host), struct.pack("<d", at) + busy)
+
+
+def unpack_cores(message: bytes) -> tuple[float, bytes]:
+    """The time and the bytes of `publish_cores`."""
+    return struct.unpack_from("<d", message)[0], message[8:]
+
+
+def publish_host_sample(host: str, sample: dict[str, Any]) -> None:
+    """Say how the host feels (`devices.host.sample`)."""
+    _latest(host_channel(host), json.dumps(sample).encode())
+
+
+def host_sample(host: str) -> dict[str, Any] | None:
+    """The newest sample of a host, or None when it has said nothing for 30 s."""
+    with _tolerant("a question for the host's sample"):
+        message = client().get(host_channel(host))
+        return json.loads(message) if isinstance(message, bytes) else None
+    return None
+
+
+def publish_guests_sample(host: str, at: float, rows: Sequence[Sequence[int | None]]) -> None:
+    """Say what each guest uses: rows of slot, CPU per mille, RSS KiB, PSS KiB or null."""
+    message = json.dumps({"at": at, "guests": rows}, separators=(",", ":")).encode()
+    _latest(guests_sample_channel(host), message)
+
+
+def guests_sample(host: str) -> dict[str, Any] | None:
+    """The newest per-guest sample of a host, or None."""
+    with _tolerant("a question for the guests' sample"):
+        message = client().get(guests_sample_channel(host))
+        return json.loads(message) if isinstance(message, bytes) else None
+    return None
+
+
+def publish_pss(host: str, kib: dict[str, int]) -> None:
+    """Keep the exact memory of guests (serial → KiB) for the poller to merge."""
+    with _tolerant("the guests' exact memory"):
+        client().set(pss_key(host), json.dumps(kib), ex=600)
+
+
+def pss(host: str) -> dict[str, int]:
+    """The last known exact memory of guests, serial → KiB."""
+    with _tolerant("a question for exact memory"):
+        message = client().get(pss_key(host))
+        return json.loads(message) if isinstance(message, bytes) else {}
+    return {}
+
+
+def publish_guests(
+    host: str, *, started: Sequence[Sequence[Any]] = (), ended: Sequence[str] = ()
+) -> None:
+    """Tell the poller of guests: started rows are serial, slot, boot id, pid, start time."""
+    with _tolerant("started and ended guests"):
+        client().publish(guests_channel(host), json.dumps({"started": started, "ended": ended}))
+
+
+def append_console(chunks: dict[str, bytes]) -> None:
+    """Append output to devices' consoles, keeping the last 64 KiB of each, and publish it."""
+    with _tolerant("console output"):
+        pipe = client().pipeline(transaction=False)
+        for serial, chunk in chunks.items():
+            pipe.append(console_channel(serial), chunk[-CONSOLE_BYTES:])
+            pipe.publish(console_channel(serial), chunk[-CONSOLE_BYTES:])
+        lengths = pipe.execute()[::2]
+        pipe = client().pipeline(transaction=False)
+        for (serial, chunk), length in zip(chunks.items(), lengths, strict=True):
+            name = console_channel(serial)
+            if length == min(len(chunk), CONSOLE_BYTES):
+                pipe.expire(name, CONSOLE_KEPT_S)
+            elif length > CONSOLE_BYTES + CONSOLE_BYTES // 2:
+                tail = client().getrange(name, -CONSOLE_BYTES, -1)
+                pipe.set(name, tail, ex=CONSOLE_KEPT_S)
+        pipe.execute()
+
+
+def console(serial: str) -> bytes:
+    """The last 64 KiB of a device's console output; empty when there is none."""
+    with _tolerant("a question for console output"):
+        output = client().getrange(console_channel(serial), -CONSOLE_BYTES, -1)
+        return output if isinstance(output, bytes) else b""
+    return b""
+
+
+def heartbeat(process: str, host: str) -> None:
+    """Say that a process makes progress."""
+    with _tolerant("a heartbeat"):
+        client().set(heartbeat_key(process, host), str(time.time()), ex=HEARTBEAT_S)
+
+
+def heard_from(serials: Sequence[str], at: float) -> None:
+    """Note that devices were heard from just now."""
+    if serials:
+        with _tolerant("presence"):
+            client().zadd(PRESENCE, dict.fromkeys(serials, at))
+
+
+def last_heard(serials: Sequence[str]) -> dict[str, float]:
+    """When devices were last heard from (Unix time); those never heard from are left out.
+
+    Raises redis.RedisError when Redis is away: silence of Redis is no silence of a device.
+    """
+    if not serials:
+        return {}
+    scores = client().zmscore(PRESENCE, list(serials))
+    return {s: float(at) for s, at in zip(serials, scores, strict=True) if at is not None}
+
+
+def forget(serials: Sequence[str]) -> None:
+    """Forget the presence of devices that are gone."""
+    if serials:
+        with _tolerant("presence"):
+            client().zrem(PRESENCE, *serials)

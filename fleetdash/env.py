@@ -1,0 +1,46 @@
+"""Settings read from the environment, failing loudly on a bad value."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str) -> str:
+    """The value of environment variable `name`, or `default` when unset or empty."""
+    return os.environ.get(name) or default
+
+
+def integer(name: str, default: int, *, least: int, most: int) -> int:
+    """A whole number from `least` to `most`; raises ImproperlyConfigured otherwise."""
+    value = os.environ.get(name)
+    if not value:
+        return default
+    try:
+        number = int(value)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not a whole number from {least} to {most}; correct or unset it."
+        )
+    return number
+
+
+def boolean(name: str, default: bool) -> bool:
+    """`1/true/yes/on` or `0/false/no/off`; raises ImproperlyConfigured otherwise."""
+    value = os.environ.get(name)
+    if not value:
+        return default
+    lowered = value.lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no; use 1 or 0.")
+
+
+def words(name: str, default: str) -> list[str]:
+    """A comma-separated list, empty items left out."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
