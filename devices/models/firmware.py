@@ -13,7 +13,7 @@ class Firmware(models.Model):
     uuid = models.CharField(max_length=36)
     sha256 = models.CharField(max_length=64, unique=True)
     size_bytes = models.BigIntegerField()
-    imported_at = models.DateTimeField(auto_now_add=True)
+    imported_at = models.DateTimeField()
 
     class Meta:
         ordering = ("-imported_at", "-id")

@@ -1,0 +1,28 @@
+"""Sends work to the queues; a broker that is away delays work, for beat asks again."""
+
+from __future__ import annotations
+
+import logging
+
+import redis
+from kombu.exceptions import KombuError
+
+from fleetdash.celery import app, host_queue
+
+log = logging.getLogger(__name__)
+
+EXPIRES_S = 30
+
+
+def to_host(task: str, host_name: str) -> None:
+    """Ask a host's worker to run `devices.tasks.<task>` for its host."""
+    try:
+        app.send_task(
+            f"devices.tasks.{task}",
+            args=[host_name],
+            queue=host_queue(host_name),
+            expires=EXPIRES_S,
+            retry=False,
+        )
+    except (KombuError, redis.RedisError, OSError) as error:
+        log.warning("%s for %s waits for the next round: %s", task, host_name, error)

@@ -1,0 +1,82 @@
+"""What devices say of themselves: the only way to become online."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from devices.models import Device
+from devices.services import bus, dispatch, transitions
+from devices.states import State
+
+REPORTABLE = (
+    State.SPAWNING, State.BOOTING, State.OFFLINE, State.REBOOTING, State.UPDATING,
+)
+RECONNECTABLE = (State.OFFLINE, State.REBOOTING, State.UPDATING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One device's report: what it runs and when it said so (Unix time)."""
+
+    serial: str
+    version: str
+    slot: str
+    start: str
+    at: float
+
+
+def secret_of(serial: str) -> str | None:
+    """The secret of a device that may report, or None when there is no such device."""
+    return (
+        Device.objects.living().filter(serial=serial).values_list("secret", flat=True).first()
+    )
+
+
+def reported_in(reports: Sequence[Report]) -> None:
+    """Make the devices that reported online, in bulk; a repeated report changes nothing."""
+    by_serial = {report.serial: report for report in reports}
+    bus.heard_from(list(by_serial), max((r.at for r in reports), default=0.0))
+    with transaction.atomic():
+        devices = list(
+            Device.objects.filter(serial__in=by_serial).select_related("host").order_by("id")
+        )
+        for device in devices:
+            report = by_serial[device.serial]
+            device.reported_version = report.version[:64]
+            device.reported_slot = report.slot[:1]
+            device.reported_start = report.start[:8]
+        Device.objects.bulk_update(
+            devices, ["reported_version", "reported_slot", "reported_start"]
+        )
+        _online([d for d in devices if State(d.state) in REPORTABLE], "it reported in")
+    _make_room({d.host.name for d in devices})
+
+
+def connected(serials: Sequence[str]) -> None:
+    """Devices hold a connection again: those thought offline are online."""
+    found = Device.objects.filter(serial__in=serials, state__in=RECONNECTABLE)
+    _online(list(found), "it connected again")
+
+
+def _online(devices: list[Device], reason: str) -> None:
+    now_first = [d.id for d in devices if d.online_at is None]
+    again = [d.id for d in devices if d.online_at is not None]
+    at = transitions.timezone.now()
+    transitions.move(
+        now_first, old=REPORTABLE, new=State.ONLINE, reason=reason, at=at, online_at=at
+    )
+    transitions.move(again, old=REPORTABLE, new=State.ONLINE, reason=reason, at=at)
+
+
+def _make_room(host_names: set[str]) -> None:
+    """A device that came online frees a place among those starting."""
+    waiting = (
+        Device.objects.filter(host__name__in=host_names, state=State.REQUESTED)
+        .values_list("host__name", flat=True)
+        .distinct()
+    )
+    for name in waiting:
+        dispatch.to_host("launch", name)
