@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count
 
-from devices.host.feel import Feel, capacity, launch_width
+from devices.host.feel import Feel, launch_width
+from devices.host.feel import capacity as feel_capacity
 from devices.models import Device, Host
 from devices.services import bus
 from devices.states import STARTING
@@ -24,7 +26,6 @@ class HostCapacity:
     name: str
     fits: int
     free_mib: int
-    width: int
     waiting: str
 
 
@@ -57,26 +58,31 @@ def host_capacity(host: Host, starting: int) -> HostCapacity:
     sample = bus.host_sample(host.name)
     if sample is None:
         return HostCapacity(
-            name=host.name, fits=0, free_mib=0, width=0,
+            name=host.name, fits=0, free_mib=0,
             waiting=f"{host.name} has not said how it feels for {bus.LATEST_S} s: its poller "
             "is down (bin/up starts it again)",
         )
     feel = feel_of(sample, host)
     cost = device_cost_bytes(host.name)
-    width = launch_width(feel)
+    fits = feel_capacity(feel, device_bytes=cost, starting_bytes=starting * cost)
+    width = launch_width(feel, device_bytes=cost)
     return HostCapacity(
         name=host.name,
-        fits=capacity(feel, device_cost_bytes=cost, starting=starting),
+        fits=fits.devices,
         free_mib=feel.free_memory_bytes // MIB,
-        width=width.guests,
         waiting=width.reason if width.guests == 0 else "",
     )
 
 
-def feel_of(sample: dict[str, object], host: Host) -> Feel:
-    """A host's feel from its published sample."""
-    return Feel.from_sample(
-        sample, cores=host.cores, reserve_bytes=settings.MEMORY_RESERVE_MIB * MIB
+def feel_of(sample: dict[str, Any], host: Host) -> Feel:
+    """A host's feel from its published sample (`devices.host.sample.HostSample`)."""
+    cpu, psi = sample["cpu"], sample["psi"]
+    return Feel(
+        free_memory_bytes=sample["memory"]["available_bytes"],
+        reserve_bytes=settings.MEMORY_RESERVE_MIB * MIB,
+        run_queue=cpu["run_queue"] if cpu else 0.0,
+        cores=host.cores,
+        memory_stall_percent=psi["memory_some"] if psi else None,
     )
 
 

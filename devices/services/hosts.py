@@ -22,7 +22,7 @@ def register(
             "architecture": inventory.architecture,
             "cores": inventory.cores,
             "memory_bytes": inventory.memory_bytes,
-            "kernel_release": inventory.kernel_release,
+            "kernel_release": inventory.kernel,
             "boot_id": inventory.boot_id,
             "accelerators": accelerators,
             "missing_protections": missing_protections,

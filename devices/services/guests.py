@@ -1,0 +1,58 @@
+"""Guests as processes of a host, told apart from devices as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+
+from devices.models import Device
+from devices.services import dispatch, transitions
+from devices.states import WITH_PROCESS, State
+
+# `stopping` is ending on purpose
+EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.STOPPING)
+EXITED = "Its qemu process ended on its own; the console and the events show what it last said."
+
+
+class Guest(NamedTuple):
+    """A guest's process and the device it is."""
+
+    serial: str
+    slot: int
+    boot_id: str
+    pid: int
+    start_time: int
+
+
+def folder(serial: str) -> Path:
+    """Where a guest's overlay, sockets and process record lie."""
+    return guests_folder() / serial
+
+
+def guests_folder() -> Path:
+    """The folder of all guests of this host."""
+    return Path(settings.VAR_DIR) / "guests"
+
+
+def living_guests(host_name: str) -> list[Guest]:
+    """The guests that should be running on a host, as far as the rows know their processes."""
+    rows = (
+        Device.objects.on(host_name)
+        .filter(state__in=EXITABLE, pid__isnull=False, slot__isnull=False)
+        .values_list("serial", "slot", "boot_id", "pid", "start_time")
+    )
+    return [Guest(s, slot or 0, boot, pid or 0, start or 0) for s, slot, boot, pid, start in rows]
+
+
+def guests_exited(host_name: str, serials: Sequence[str], reason: str = EXITED) -> int:
+    """Mark devices failed whose process ended unasked; gives how many there were."""
+    ids = Device.objects.on(host_name).filter(serial__in=serials, state__in=EXITABLE)
+    moved = transitions.move(
+        list(ids.values_list("id", flat=True)), old=EXITABLE, new=State.FAILED, reason=reason
+    )
+    if moved:
+        dispatch.to_host("tend_host", host_name)
+    return len(moved)

@@ -1,0 +1,24 @@
+"""What is kept for how long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from devices.models import Device, Event, Operation
+from devices.states import State
+
+
+def tidy() -> None:
+    """Delete events, gone devices and ended operations older than the settings say.
+
+    The newest device's row stays, for serial numbers count on from it.
+    """
+    now = timezone.now()
+    Event.objects.filter(at__lt=now - timedelta(days=settings.KEEP_EVENTS_DAYS)).delete()
+    old = now - timedelta(days=settings.KEEP_GONE_DAYS)
+    newest = Device.objects.order_by("-id").values_list("id", flat=True).first()
+    Device.objects.filter(state=State.GONE, ended_at__lt=old).exclude(id=newest).delete()
+    Operation.objects.filter(ended_at__lt=old).delete()

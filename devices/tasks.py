@@ -1,0 +1,45 @@
+"""Celery's tasks: ids in, one service call, nothing out."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.conf import settings
+
+from devices.services import launching, retention, silence, tending
+from devices.services import reaping as reap_service
+
+
+@shared_task
+def launch(host_name: str) -> None:
+    """Start what waits on this host, as far as the host can bear it."""
+    launching.launch(host_name)
+
+
+@shared_task
+def reap(host_name: str) -> None:
+    """End the guests of this host that are wanted gone."""
+    reap_service.reap(host_name)
+
+
+@shared_task
+def tend_host(host_name: str) -> None:
+    """Bring this host's rows and processes into agreement."""
+    tending.tend(host_name)
+
+
+@shared_task
+def tend_hosts() -> None:
+    """Ask every host to tend its guests."""
+    tending.ask_all(settings.HOST_NAME)
+
+
+@shared_task
+def notice_silence() -> None:
+    """Notice devices that stopped reporting."""
+    silence.notice_silence()
+
+
+@shared_task
+def tidy() -> None:
+    """Delete what need not be kept any longer."""
+    retention.tidy()
