@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -51,8 +52,7 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     """The nearest-rank percentile (`share` 0–1) of ascending values, None when there are none."""
     if not ordered:
         return None
-    rank = max(0, min(len(ordered) - 1, round(share * len(ordered) + 0.5) - 1))
-    return ordered[rank]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def rate_and_eta(

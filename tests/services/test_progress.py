@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from devices.services.place import NoRoom, place
+from devices.services.progress import percentile, rate_and_eta
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    values = [float(n) for n in range(1, 101)]
+    assert percentile(values, 0.5) == 50.0
+    assert percentile(values, 0.95) == 95.0
+    assert percentile([7.0], 0.95) == 7.0
+    assert percentile([], 0.5) is None
+
+
+def test_the_time_left_follows_the_last_half_minute() -> None:
+    slow_start = [10.0, 20.0, *(70.0 + n for n in range(30))]
+    rate, eta = rate_and_eta(slow_start, 100.0, 60)
+    assert rate == pytest.approx(32 / 99)
+    assert eta == pytest.approx(60.0)
+
+
+def test_no_time_left_is_claimed_while_nothing_happens() -> None:
+    assert rate_and_eta([1.0], 100.0, 5)[1] is None
+    assert rate_and_eta([], 5.0, 5) == (0.0, None)
+    assert rate_and_eta([], 5.0, 0) == (0.0, 0.0)
+
+
+def test_devices_go_where_there_is_most_room() -> None:
+    assert place(4, {"a": 4, "b": 2}) == ["a", "a", "a", "b"]
+    assert place(1, {"a": 0, "b": 1}) == ["b"]
+
+
+def test_more_than_all_room_is_refused() -> None:
+    with pytest.raises(NoRoom):
+        place(4, {"a": 1, "b": 2})
