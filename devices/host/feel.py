@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # A cold boot under emulation keeps one core busy; two a core hide each other's waiting for disk.
 STARTING_PER_CORE = 2.0
-# Tasks ready to run per core, starting guests left out: up to the first nothing is held back, from
-# the second on one guest at a time, for a busy host must still get on.
+# Tasks ready to run per core, starting guests left out: up to a short queue nothing is held back,
+# from a long one on guests start one at a time, for a busy host must still get on.
 SHORT_QUEUE_PER_CORE = 1.0
 LONG_QUEUE_PER_CORE = 4.0
 # Per cent of ten seconds in which some task waited for memory: reclaim has begun to hurt.
@@ -30,6 +32,21 @@ class Feel:
     cores: int
     memory_stall_percent: float | None = None
 
+    @classmethod
+    def from_sample(cls, sample: Mapping[str, Any], *, cores: int, reserve_bytes: int) -> Feel:
+        """The feel in a published sample (`devices.host.sample.HostSample.to_json`).
+
+        Raises KeyError when that is not what `sample` is.
+        """
+        cpu, psi = sample["cpu"], sample["psi"]
+        return cls(
+            free_memory_bytes=sample["memory"]["available_bytes"],
+            reserve_bytes=reserve_bytes,
+            run_queue=0.0 if cpu is None else cpu["run_queue"],
+            cores=cores,
+            memory_stall_percent=None if psi is None else psi["memory_some"],
+        )
+
     @property
     def spare_bytes(self) -> int:
         """Free memory above the reserve; negative when the reserve is touched."""
@@ -38,17 +55,9 @@ class Feel:
 
 @dataclass(frozen=True)
 class Width:
-    """How many guests may be starting at once, and why that many."""
+    """How many guests may be starting at once, and why that many, as a sentence."""
 
     guests: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """How many more devices fit, and why that many."""
-
-    devices: int
     reason: str
 
 
@@ -56,14 +65,15 @@ def launch_width(
     feel: Feel,
     *,
     starting: int = 0,
-    device_bytes: int,
+    device_cost_bytes: int | None = None,
     per_core: float = STARTING_PER_CORE,
 ) -> Width:
     """How many guests may be starting at once on a host that feels like this.
 
-    `starting` guests are on their way already and are expected in the run queue; `device_bytes` is
-    what one takes before its memory has merged; `per_core` is for guests that keep a core busy
-    (a warm clone, short as it is, may have more). 0 only when memory is under the reserve.
+    `starting` guests are on their way already and are expected in the run queue;
+    `device_cost_bytes` is what one takes before its memory has merged, when that is to hold
+    launching back; `per_core` is for guests that keep a core busy while they start (a warm clone
+    hardly does). 0 only for want of memory.
     """
     if feel.spare_bytes < 0:
         return Width(
@@ -71,53 +81,58 @@ def launch_width(
             f"{_mib(feel.free_memory_bytes)} of memory are free, less than the reserve of "
             f"{_mib(feel.reserve_bytes)}; launching waits for memory to merge or be given back.",
         )
-    most = max(1, round(feel.cores * per_core))
-    width, reason = most, f"{feel.cores} cores can start {most} guests at once."
+    width = most = max(1, round(feel.cores * per_core))
+    reason = f"{_many(feel.cores, 'core')} can start {_many(most, 'guest')} at once."
 
-    others_per_core = max(0.0, feel.run_queue - starting) / feel.cores
+    others = max(0.0, feel.run_queue - starting)
+    others_per_core = others / feel.cores
     if others_per_core > SHORT_QUEUE_PER_CORE:
         share = (LONG_QUEUE_PER_CORE - others_per_core) / (
             LONG_QUEUE_PER_CORE - SHORT_QUEUE_PER_CORE
         )
         width = max(1, round(most * share))
         reason = (
-            f"{feel.run_queue - starting:.0f} other tasks queue for {feel.cores} cores; "
-            f"{width} of {most} guests may start at once."
+            f"{others:.0f} other tasks queue for {_many(feel.cores, 'core')}; "
+            f"{width} of {_many(most, 'guest')} may start at once."
         )
     stall = feel.memory_stall_percent
     if stall is not None and stall >= MEMORY_STALL_PERCENT and width > 1:
-        width = max(1, width // 2)
+        width //= 2
         reason = (
             f"Tasks waited for memory {stall:.0f} % of the last ten seconds; "
-            f"{width} of {most} guests may start at once."
+            f"{width} of {_many(most, 'guest')} may start at once."
         )
-    affordable = feel.spare_bytes // device_bytes
-    if affordable < width:
-        width = max(0, affordable)
+    if device_cost_bytes is not None and feel.spare_bytes // device_cost_bytes < width:
+        width = feel.spare_bytes // device_cost_bytes
         reason = (
             f"{_mib(feel.spare_bytes)} of memory are free above the reserve of "
-            f"{_mib(feel.reserve_bytes)}, and a starting guest takes {_mib(device_bytes)}; "
+            f"{_mib(feel.reserve_bytes)}, and a starting guest takes {_mib(device_cost_bytes)}; "
             + (f"{width} may start at once." if width else "launching waits for memory.")
         )
     return Width(width, reason)
 
 
-def capacity(feel: Feel, *, device_bytes: int, starting_bytes: int = 0) -> Capacity:
-    """How many more devices fit: what is free above the reserve, shared out.
+def capacity(
+    feel: Feel,
+    *,
+    device_cost_bytes: int,
+    starting: int = 0,
+    starting_cost_bytes: int | None = None,
+) -> int:
+    """How many more devices fit: what is free above the reserve, shared out; never negative.
 
-    `device_bytes` is what a device costs once its memory has merged; `starting_bytes` is what
-    devices on their way will still take.
+    `device_cost_bytes` is what a device costs once its memory has merged. Each of `starting`
+    devices will still take `starting_cost_bytes`, as much as a device when not given.
     """
-    left = feel.spare_bytes - starting_bytes
-    devices = max(0, left // device_bytes)
-    promised = f", of which starting devices will take {_mib(starting_bytes)}"
-    reason = (
-        f"{_mib(feel.free_memory_bytes)} of memory are free"
-        f"{promised if starting_bytes else ''}; {_mib(feel.reserve_bytes)} stay in reserve and a "
-        f"device costs {_mib(device_bytes)}, so {devices} more fit."
-    )
-    return Capacity(devices, reason)
+    if starting_cost_bytes is None:
+        starting_cost_bytes = device_cost_bytes
+    left = feel.spare_bytes - starting * starting_cost_bytes
+    return max(0, left // device_cost_bytes)
 
 
 def _mib(size_bytes: int) -> str:
     return f"{size_bytes / _MIB:,.0f} MiB"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
