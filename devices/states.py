@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ GRAPH: dict[State, Node] = {
         lasts_s=30, overdue=State.REQUESTED,
     ),
     State.BOOTING: Node(
-        leads_to=_to(State.ONLINE, *_ENDS), lasts_s=180, overdue=State.FAILED, has_process=True
+        leads_to=_to(State.ONLINE, *_ENDS),
+        lasts_s=settings.BOOT_DEADLINE_S, overdue=State.FAILED, has_process=True,
     ),
     State.ONLINE: Node(
         leads_to=_to(State.OFFLINE, State.REBOOTING, State.UPDATING, *_ENDS), has_process=True

@@ -55,3 +55,14 @@ app.conf.update(
     beat_max_loop_interval=5,
 )
 app.autodiscover_tasks(["devices"])
+
+
+def _install_bootsteps() -> None:
+    from devices import bootsteps
+    from devices.poller import bootstep as poller
+
+    bootsteps.install(app)
+    poller.install(app)
+
+
+_install_bootsteps()

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from django.conf import settings
 
 from devices.models import Device
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_identity import ProcessIdentity
 from devices.services import dispatch, transitions
 from devices.states import WITH_PROCESS, State
 
@@ -35,6 +37,16 @@ def folder(serial: str) -> Path:
 def guests_folder() -> Path:
     """The folder of all guests of this host."""
     return Path(settings.VAR_DIR) / "guests"
+
+
+def known_process(device: Device) -> ProcessIdentity | None:
+    """The device's process as its folder recorded it, or else as the row knows it."""
+    recorded = GuestFolder(folder(device.serial)).read_process()
+    if recorded is not None:
+        return recorded
+    if device.pid is None or device.start_time is None:
+        return None
+    return ProcessIdentity(device.boot_id, device.pid, device.start_time)
 
 
 def living_guests(host_name: str) -> list[Guest]:

@@ -1,0 +1,3 @@
+"""Measures this machine through the running system, beside the raw limit."""
+
+from __future__ import annotations

@@ -1,0 +1,66 @@
+"""What the host's worker does beside its tasks: takes over running guests, records consoles."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from celery import Celery, bootsteps
+from django.conf import settings
+from django.db import close_old_connections
+
+from fleetdash.celery import host_queue
+
+log = logging.getLogger(__name__)
+
+
+def install(app: Celery) -> None:
+    """Make the worker of a host, known by its queue, tend its guests as soon as it starts."""
+    app.steps["worker"].add(TendingStep)
+
+
+class FirstRound:
+    """One round of tending in a thread of its own, so that adopting delays no task."""
+
+    def __init__(self, host_name: str) -> None:
+        self._host_name = host_name
+        self._thread = threading.Thread(target=self._run, name="first-round", daemon=True)
+
+    def start(self) -> None:
+        """Record consoles and begin the round."""
+        from devices.services import consoles
+
+        consoles.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop recording; guests run on."""
+        from devices.services import consoles
+
+        consoles.stop()
+
+    def _run(self) -> None:
+        from devices.services import tending
+
+        try:
+            tending.tend(self._host_name)
+        except Exception:
+            # the next round is seconds away; a worker that does not start helps nobody
+            log.exception("the first round of tending failed")
+        finally:
+            close_old_connections()
+
+
+class TendingStep(bootsteps.StartStopStep):
+    """Runs the first round in the worker whose queue is `host.<name>`."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def include_if(self, worker: Any) -> bool:
+        """Only in the worker that runs guests."""
+        return host_queue(settings.HOST_NAME) in worker.app.amqp.queues.consume_from
+
+    def create(self, worker: Any) -> FirstRound:  # type: ignore[override]
+        """The first round, not yet begun."""
+        return FirstRound(settings.HOST_NAME)

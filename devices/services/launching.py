@@ -1,0 +1,139 @@
+"""Starts requested devices on a host, as many at once as the host can bear.
+
+There is no queue to replay: each round takes what is `requested`, so a round that was lost costs a
+few seconds and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from devices.firmware.errors import FirmwareError
+from devices.host.feel import launch_width
+from devices.models import Device, Host
+from devices.qemu.errors import QemuError
+from devices.qemu.process_identity import ProcessIdentity, end_all
+from devices.services import bus, capacity, consoles, guests, starting, transitions
+from devices.states import State
+
+log = logging.getLogger(__name__)
+
+_launching = threading.Lock()
+_asked = threading.Event()
+_in_hand: set[int] = set()
+_in_hand_lock = threading.Lock()
+
+
+def in_hand() -> set[int]:
+    """The devices that a thread of this process is starting right now."""
+    with _in_hand_lock:
+        return set(_in_hand)
+
+
+def launch(host_name: str) -> None:
+    """Start what waits until the host can bear no more; one thread at a time does."""
+    _asked.set()
+    while _asked.is_set() and _launching.acquire(blocking=False):
+        try:
+            _asked.clear()
+            while _launch_some(host_name):
+                pass
+        finally:
+            _launching.release()
+
+
+def _room(host: Host) -> int:
+    """How many more guests may be starting now."""
+    under_way = Device.objects.filter(host=host, state__in=(State.SPAWNING, State.BOOTING)).count()
+    if settings.LAUNCH_WIDTH:
+        return max(0, settings.LAUNCH_WIDTH - under_way)
+    sample = bus.host_sample(host.name)
+    if sample is None:
+        return 0
+    width = launch_width(
+        capacity.feel_of(sample, host),
+        starting=under_way,
+        device_bytes=capacity.device_cost_bytes(host.name),
+    )
+    if width.guests == 0:
+        log.info("launching waits: %s", width.reason)
+    return max(0, width.guests - under_way)
+
+
+def _launch_some(host_name: str) -> int:
+    host = Host.objects.filter(name=host_name).first()
+    if host is None:
+        return 0
+    room = _room(host)
+    if room == 0:
+        return 0
+    waiting = Device.objects.filter(host=host, state=State.REQUESTED).order_by("id")[:room]
+    devices = list(waiting.select_related("firmware"))
+    if not devices:
+        return 0
+    with _in_hand_lock:
+        _in_hand.update(d.id for d in devices)
+    try:
+        moved = {
+            d.id
+            for d in transitions.move(
+                [d.id for d in devices], old=State.REQUESTED, new=State.SPAWNING,
+                attempts=F("attempts") + 1,
+            )
+        }
+        _start(host, [d for d in devices if d.id in moved])
+    finally:
+        with _in_hand_lock:
+            _in_hand.difference_update(d.id for d in devices)
+    return len(devices)
+
+
+def _start(host: Host, devices: Sequence[Device]) -> None:
+    started: list[Device] = []
+    for device in devices:
+        began = time.monotonic()
+        try:
+            guest = starting.start(device, host)
+        except (QemuError, FirmwareError, OSError) as error:
+            log.warning("%s could not be started: %s", device.serial, error)
+            transitions.move(
+                [device.id], old=State.SPAWNING, new=State.FAILED, reason=f"Not started: {error}"
+            )
+            continue
+        device.boot_id = guest.identity.boot_id
+        device.pid = guest.identity.pid
+        device.start_time = guest.identity.start_time
+        device.command_line = guest.command_line
+        started.append(device)
+        log.info("%s started in %.0f ms", device.serial, 1000 * (time.monotonic() - began))
+    if not started:
+        return
+    Device.objects.bulk_update(started, ["boot_id", "pid", "start_time", "command_line"])
+    transitions.move(
+        [d.id for d in started], old=State.SPAWNING, new=State.BOOTING, spawned_at=timezone.now()
+    )
+    wanted = set(
+        Device.objects.filter(id__in=[d.id for d in started], state__in=guests.EXITABLE)
+        .values_list("id", flat=True)
+    )
+    bus.publish_guests(
+        host.name,
+        started=[
+            (d.serial, d.slot, d.boot_id, d.pid, d.start_time) for d in started if d.id in wanted
+        ],
+    )
+    for device in started:
+        consoles.follow(device.serial)
+    # removed or failed while it was being started: reaping and sweeping know its folder
+    unwanted = [d for d in started if d.id not in wanted]
+    end_all(
+        [ProcessIdentity(d.boot_id, d.pid or 0, d.start_time or 0) for d in unwanted],
+        deadline_s=10.0,
+    )

@@ -1,0 +1,49 @@
+"""Ends guests that are wanted gone and removes what they leave."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+
+from devices.models import Device
+from devices.qemu.process_identity import end_all
+from devices.services import bus, consoles, guests, launching, transitions
+from devices.states import State
+
+log = logging.getLogger(__name__)
+
+END_DEADLINE_S = 10.0
+
+_lock = threading.Lock()
+
+
+def reap(host_name: str) -> None:
+    """End all `stopping` guests of a host at once; their devices are gone when it returns.
+
+    A guest that survives the deadline stays `stopping` and is tried again in the next round.
+    """
+    with _lock:
+        in_hand = launching.in_hand()
+        devices = [
+            device
+            for device in Device.objects.on(host_name).filter(state=State.STOPPING)
+            if device.id not in in_hand
+        ]
+        if not devices:
+            return
+        bus.publish_guests(host_name, ended=[d.serial for d in devices])
+        identities = {d.id: guests.known_process(d) for d in devices}
+        surviving = set(
+            end_all([i for i in identities.values() if i is not None], deadline_s=END_DEADLINE_S)
+        )
+        ended = [d for d in devices if identities[d.id] not in surviving]
+        for device in ended:
+            consoles.unfollow(device.serial)
+            shutil.rmtree(guests.folder(device.serial), ignore_errors=True)
+        bus.forget([d.serial for d in ended])
+        transitions.move(
+            [d.id for d in ended], old=State.STOPPING, new=State.GONE, pid=None, start_time=None
+        )
+        for identity in surviving:
+            log.error("guest %s survived SIGKILL for %.0f s", identity, END_DEADLINE_S)

@@ -1,0 +1,166 @@
+"""Brings rows and processes of a host into agreement: adopt, reap, fail, sweep.
+
+Runs in the host's worker every few seconds and when it starts, so nothing depends on a task or a
+message that was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from devices.models import Device, Host
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_identity import end_all
+from devices.services import bus, consoles, dispatch, guests, launching, reaping, transitions
+from devices.states import GRAPH, LIVING, State
+
+log = logging.getLogger(__name__)
+
+FULL_EVERY_S = 30.0
+ATTEMPTS = 3
+END_DEADLINE_S = 10.0
+
+_full_lock = threading.Lock()
+_full_at = float("-inf")
+
+
+def ask_all(control_host: str) -> None:
+    """Ask every host's worker to tend its guests."""
+    bus.heartbeat("control", control_host)
+    for name in Host.objects.values_list("name", flat=True):
+        dispatch.to_host("tend_host", name)
+
+
+def tend(host_name: str) -> None:
+    """One round on a host: a full comparison every 30 s, the cheap parts each time."""
+    global _full_at
+    bus.heartbeat("worker", host_name)
+    reaping.reap(host_name)
+    _overdue(host_name)
+    if time.monotonic() - _full_at >= FULL_EVERY_S and _full_lock.acquire(blocking=False):
+        try:
+            adopt(host_name)
+            sweep(host_name)
+            _full_at = time.monotonic()
+        finally:
+            _full_lock.release()
+    elif Device.objects.on(host_name).filter(state=State.FAILED, pid__isnull=False).exists():
+        sweep(host_name)
+    launching.launch(host_name)
+
+
+def _overdue(host_name: str) -> None:
+    """Fail devices that have been in a passing state for longer than it may last."""
+    now = timezone.now()
+    for state, node in GRAPH.items():
+        if node.lasts_s is None or node.overdue is None or state is State.SPAWNING:
+            continue
+        late = Device.objects.on(host_name).filter(
+            state=state, state_since__lt=now - timedelta(seconds=node.lasts_s)
+        )
+        for device in late:
+            reason = f"It did not report in within {node.lasts_s} s of {state}."
+            said = last_line(bus.console(device.serial))
+            if said:
+                reason += f" Its console ends: “{said}”"
+            transitions.move([device.id], old=state, new=node.overdue, reason=reason)
+
+
+def last_line(console: bytes) -> str:
+    """The last line of console output that says anything, at most 200 characters."""
+    lines = [line.strip() for line in console.decode(errors="replace").splitlines()]
+    printable = ("".join(c for c in line if c.isprintable()) for line in reversed(lines))
+    return next((line for line in printable if line), "")[:200]
+
+
+def adopt(host_name: str) -> None:
+    """Take over running guests, whoever started them, and fail devices whose guest is missing."""
+    in_hand = launching.in_hand()
+    rows = Device.objects.on(host_name).filter(state__in=[State.SPAWNING, *guests.EXITABLE])
+    missing: list[str] = []
+    started: list[tuple[str, int, str, int, int]] = []
+    for device in rows.order_by("id"):
+        if device.id in in_hand:
+            continue
+        identity = guests.known_process(device)
+        alive = identity is not None and identity.is_alive()
+        if alive and identity is not None:
+            if device.pid != identity.pid or device.start_time != identity.start_time:
+                Device.objects.filter(id=device.id).update(
+                    boot_id=identity.boot_id, pid=identity.pid, start_time=identity.start_time
+                )
+            consoles.follow(device.serial)
+            started.append(
+                (device.serial, device.slot or 0, identity.boot_id, identity.pid,
+                 identity.start_time)
+            )
+        if device.state == State.SPAWNING:
+            _settle_spawning(device, alive)
+        elif not alive:
+            missing.append(device.serial)
+    if started:
+        bus.publish_guests(host_name, started=started)
+    if missing:
+        guests.guests_exited(host_name, missing, reason="Its qemu process is gone.")
+
+
+def _settle_spawning(device: Device, alive: bool) -> None:
+    if alive:
+        transitions.move(
+            [device.id], old=State.SPAWNING, new=State.BOOTING, reason="its guest was adopted",
+            spawned_at=timezone.now(),
+        )
+    elif device.attempts < ATTEMPTS:
+        transitions.move(
+            [device.id], old=State.SPAWNING, new=State.REQUESTED,
+            reason="The worker ended before it was started; it is tried again.",
+        )
+    else:
+        transitions.move(
+            [device.id], old=State.SPAWNING, new=State.FAILED,
+            reason=f"It could not be started in {ATTEMPTS} attempts.",
+        )
+
+
+def sweep(host_name: str) -> None:
+    """End guests and remove folders of devices that have failed, are gone or never had a row."""
+    folder = guests.guests_folder()
+    if not folder.is_dir():
+        return
+    serials = [each.name for each in folder.iterdir() if each.is_dir()]
+    wanted = set(
+        Device.objects.filter(serial__in=serials, state__in=LIVING).values_list(
+            "serial", flat=True
+        )
+    )
+    strays = sorted(set(serials) - wanted)
+    if not strays:
+        return
+    identities = [GuestFolder(folder / serial).read_process() for serial in strays]
+    bus.publish_guests(host_name, ended=strays)
+    end_all([i for i in identities if i is not None], deadline_s=END_DEADLINE_S)
+    for serial in strays:
+        consoles.unfollow(serial)
+        _keep_last_words(serial)
+        shutil.rmtree(folder / serial, ignore_errors=True)
+    Device.objects.filter(Q(state=State.FAILED) | Q(state=State.GONE), serial__in=strays).update(
+        pid=None, start_time=None
+    )
+    log.info("swept %d guests without a living device", len(strays))
+
+
+def _keep_last_words(serial: str) -> None:
+    """What qemu itself said before it ended belongs to the reason."""
+    said = GuestFolder(guests.folder(serial)).last_log_lines()
+    failed = Device.objects.filter(serial=serial, state=State.FAILED).first()
+    if said and failed is not None and said not in failed.reason:
+        Device.objects.filter(id=failed.id).update(
+            reason=f"{failed.reason} qemu said: “{said}”"[:500]
+        )

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from devices.services import bus
+
+pytestmark = pytest.mark.usefixtures("redis_server")
+
+
+def test_a_console_keeps_its_last_64_kib() -> None:
+    lines = [b"%06d\n" % n for n in range(20_000)]
+    for first in range(0, len(lines), 500):
+        bus.append_console({"fd-1": b"".join(lines[first : first + 500])})
+    kept = bus.console("fd-1")
+    assert len(kept) == bus.CONSOLE_BYTES
+    assert kept.endswith(b"019999\n")
+    assert bus.client().strlen(bus.console_channel("fd-1")) <= 1.5 * bus.CONSOLE_BYTES
+    assert bus.client().ttl(bus.console_channel("fd-1")) > 0
+
+
+def test_cores_survive_the_way_through_redis() -> None:
+    listener = bus.client().pubsub(ignore_subscribe_messages=True)
+    listener.subscribe(bus.cores_channel("here"))
+    listener.get_message(timeout=1)
+    bus.publish_cores("here", 12.5, bytes([0, 128, 255]))
+    message = listener.get_message(timeout=2)
+    assert message is not None
+    assert bus.unpack_cores(message["data"]) == (12.5, bytes([0, 128, 255]))
+    listener.close()
+
+
+def test_a_redis_that_is_away_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = bus.redis.Redis.from_url("unix:///nonexistent/redis.sock")
+    monkeypatch.setattr(bus, "client", lambda: nowhere)
+    bus.publish_changes([(1, "online")], [1])
+    assert bus.host_sample("here") is None
+    assert bus.console("fd-1") == b""
+    with pytest.raises(bus.redis.RedisError):
+        bus.last_heard(["fd-1"])

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from devices.services import bus, reporting, silence
+from devices.states import State
+from tests.rows import a_device, a_host
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+
+def test_a_device_not_heard_from_is_offline_and_one_heard_again_is_online(settings: Any) -> None:
+    settings.OFFLINE_AFTER_S = 90
+    host = a_host()
+    silent = a_device(host, state=State.ONLINE)
+    talking = a_device(host, state=State.ONLINE)
+    returned = a_device(host, state=State.OFFLINE)
+    now = time.time()
+    bus.heard_from([silent.serial], now - 100)
+    bus.heard_from([talking.serial, returned.serial], now - 10)
+    silence.notice_silence()
+    for device, state in ((silent, "offline"), (talking, "online"), (returned, "online")):
+        device.refresh_from_db()
+        assert device.state == state, device
+    assert "not been heard from for 90 s" in silent.reason
+
+
+def test_presence_lost_with_redis_gives_a_new_grace(settings: Any) -> None:
+    device = a_device(a_host(), state=State.ONLINE)
+    silence.notice_silence()
+    device.refresh_from_db()
+    assert device.state == State.ONLINE
+    assert device.serial in bus.last_heard([device.serial])
+
+
+def test_a_report_makes_a_device_online_once() -> None:
+    device = a_device(a_host(), state=State.BOOTING)
+    report = reporting.Report(
+        serial=device.serial, version="0.1.0", slot="a", start="cold", at=time.time()
+    )
+    reporting.reported_in([report, report])
+    device.refresh_from_db()
+    first_online = device.online_at
+    assert (device.state, device.reported_slot, device.reported_start) == ("online", "a", "cold")
+    reporting.reported_in([report])
+    device.refresh_from_db()
+    assert device.online_at == first_online is not None
+    assert device.event_set.count() == 1
+
+
+@pytest.mark.parametrize("state", [State.STOPPING, State.GONE, State.FAILED])
+def test_a_report_brings_no_ended_device_back(state: State) -> None:
+    device = a_device(a_host(), state=state)
+    reporting.reported_in(
+        [reporting.Report(serial=device.serial, version="", slot="", start="", at=time.time())]
+    )
+    device.refresh_from_db()
+    assert device.state == state
+
+
+def test_only_living_devices_have_a_secret_to_report_with() -> None:
+    host = a_host()
+    assert reporting.secret_of(a_device(host, secret="x" * 43).serial) == "x" * 43
+    assert reporting.secret_of(a_device(host, state=State.GONE).serial) is None
+    assert reporting.secret_of("fd-none") is None
