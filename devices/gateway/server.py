@@ -1,0 +1,121 @@
+"""What Daphne 4 lacks for devices: denial with a status, close codes, small bodies, no pings.
+
+Daphne refuses a WebSocket with 403 only, keeps a request's body of any size, and pings every
+socket, which wakes an idle guest. It has no setting or hook for these, so its two protocol classes
+are replaced by these, which only add.
+"""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.websocket.types import ConnectionDeny
+from daphne import http_protocol, ws_protocol
+from twisted.web.http import datetimeToString
+
+from devices.gateway.phoenix import MESSAGE_BYTES
+from devices.gateway.status import BODY_BYTES
+
+# none of these has types
+_Socket: Any = ws_protocol.WebSocketProtocol
+_Request: Any = http_protocol.WebRequest
+_deny: Any = ConnectionDeny
+_date: Callable[[], bytes] = datetimeToString
+
+REASON_BYTES = 123
+REFUSED_BODY = b'{"detail": "A request here is at most %d bytes."}' % BODY_BYTES
+
+
+class DeviceSocket(_Socket):  # type: ignore[misc]
+    """A WebSocket that can be denied with any status (ASGI's Websocket Denial Response)."""
+
+    _denial: dict[str, Any] | None = None
+    _denial_body = b""
+
+    def onConnect(self, request: Any) -> Any:
+        """Limit messages before they are buffered; end a bad connection with a code."""
+        self.maxMessagePayloadSize = self.maxFramePayloadSize = MESSAGE_BYTES
+        self.failByDrop = False
+        return super().onConnect(request)
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Take the application's message; a denial ends the handshake."""
+        if message["type"] == "websocket.http.response.start":
+            self._denial = message
+        elif message["type"] == "websocket.http.response.body":
+            self._denial_body += message.get("body", b"")
+            if not message.get("more_body", False) and hasattr(self, "handshake_deferred"):
+                assert self._denial is not None
+                code = int(self._denial["status"])
+                self.handshake_deferred.errback(_deny(code, _phrase(code)))
+                del self.handshake_deferred
+                self.server.protocol_disconnected(self)
+        elif message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
+            # Autobahn's own way allows an application 1000 and 3000–4999 only
+            reason = message.get("reason", "").encode()[:REASON_BYTES]
+            self.sendCloseFrame(code=message.get("code", 1000), reasonUtf8=reason)
+        else:
+            super().handle_reply(message)
+
+    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
+        """Answer a handshake that failed: the application's denial, or a bare status."""
+        headers = [(b"Date", _date()), (b"Content-Length", b"0")]
+        if self._denial is not None:
+            headers = self._denial["headers"]
+        headers = [*headers, (b"Connection", b"close")]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        first = f"HTTP/1.1 {code} {_phrase(code)}\r\n".encode()
+        self.sendData(first + lines + b"\r\n" + self._denial_body)
+
+    def check_timeouts(self) -> None:
+        """Limit the handshake; the consumer has its own timeout for silence."""
+        if self.state == self.STATE_CONNECTING:
+            super().check_timeouts()
+
+
+def _phrase(code: int) -> str:
+    return http.HTTPStatus(code).phrase
+
+
+class SmallRequest(_Request):  # type: ignore[misc]
+    """A request whose body is refused as soon as it is known to be too long."""
+
+    _received = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """Refuse a body that says it is too long."""
+        super().gotLength(min(length, BODY_BYTES) if length is not None else BODY_BYTES)
+        if length is not None and length > BODY_BYTES:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep a part of the body, or refuse one that has become too long."""
+        self._received += len(data)
+        if self._received > BODY_BYTES:
+            self._refuse()
+        elif not self._refused:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        """Hand a whole request to the application, unless it was refused."""
+        return None if self._refused else super().process()
+
+    def _refuse(self) -> None:
+        if self._refused:
+            return
+        self._refused = True
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nDate: " + _date()
+            + b"\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
+            + str(len(REFUSED_BODY)).encode() + b"\r\n\r\n" + REFUSED_BODY
+        )
+        self.channel.loseConnection()
+
+
+def install() -> None:
+    """Make Daphne in this process use these classes for connections to come."""
+    ws_protocol.WebSocketFactory.protocol = DeviceSocket
+    setattr(http_protocol, "WebRequest", SmallRequest)  # noqa: B010
