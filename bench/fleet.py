@@ -32,7 +32,8 @@ class RunningFleet:
         """Ask for an operation and wait for its end; exits with the fleet's sentence if refused."""
         answer = self.client.post("operations", json={"kind": kind, "count": count})
         if answer.status_code >= 400:
-            raise SystemExit(f"bench: the fleet refused: {answer.json().get('detail', answer.text)}")
+            sentence = answer.json().get("detail", answer.text)
+            raise SystemExit(f"bench: the fleet refused: {sentence}")
         operation: dict[str, Any] = answer.json()
         while operation["state"] == "running":
             time.sleep(0.25)

@@ -76,7 +76,7 @@ def _tolerant(what: str) -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        log.warning("Redis is away, %s was not said: %s", what, error)
+        log.warning("Redis is away (%s): %s", what, error)
 
 
 def _latest(channel: str, message: bytes) -> None:
@@ -113,7 +113,7 @@ def publish_host_sample(host: str, sample: dict[str, Any]) -> None:
 
 def host_sample(host: str) -> dict[str, Any] | None:
     """The newest sample of a host, or None when it has said nothing for 30 s."""
-    with _tolerant("a question for the host's sample"):
+    with _tolerant("host sample"):
         message = client().get(host_channel(host))
         return json.loads(message) if isinstance(message, bytes) else None
     return None
@@ -127,7 +127,7 @@ def publish_guests_sample(host: str, at: float, rows: Sequence[Sequence[int | No
 
 def guests_sample(host: str) -> dict[str, Any] | None:
     """The newest per-guest sample of a host, or None."""
-    with _tolerant("a question for the guests' sample"):
+    with _tolerant("guests sample"):
         message = client().get(guests_sample_channel(host))
         return json.loads(message) if isinstance(message, bytes) else None
     return None
@@ -135,13 +135,13 @@ def guests_sample(host: str) -> dict[str, Any] | None:
 
 def publish_pss(host: str, kib: dict[str, int]) -> None:
     """Keep the exact memory of guests (serial → KiB) for the poller to merge."""
-    with _tolerant("the guests' exact memory"):
+    with _tolerant("exact memory"):
         client().set(pss_key(host), json.dumps(kib), ex=600)
 
 
 def pss(host: str) -> dict[str, int]:
     """The last known exact memory of guests, serial → KiB."""
-    with _tolerant("a question for exact memory"):
+    with _tolerant("exact memory"):
         message = client().get(pss_key(host))
         return json.loads(message) if isinstance(message, bytes) else {}
     return {}
@@ -151,13 +151,13 @@ def publish_guests(
     host: str, *, started: Sequence[Sequence[Any]] = (), ended: Sequence[str] = ()
 ) -> None:
     """Tell the poller of guests: started rows are serial, slot, boot id, pid, start time."""
-    with _tolerant("started and ended guests"):
+    with _tolerant("guests"):
         client().publish(guests_channel(host), json.dumps({"started": started, "ended": ended}))
 
 
 def append_console(chunks: dict[str, bytes]) -> None:
     """Append output to devices' consoles, keeping the last 64 KiB of each, and publish it."""
-    with _tolerant("console output"):
+    with _tolerant("console"):
         pipe = client().pipeline(transaction=False)
         for serial, chunk in chunks.items():
             pipe.append(console_channel(serial), chunk[-CONSOLE_BYTES:])
@@ -176,7 +176,7 @@ def append_console(chunks: dict[str, bytes]) -> None:
 
 def console(serial: str) -> bytes:
     """The last 64 KiB of a device's console output; empty when there is none."""
-    with _tolerant("a question for console output"):
+    with _tolerant("console"):
         output = client().getrange(console_channel(serial), -CONSOLE_BYTES, -1)
         return output if isinstance(output, bytes) else b""
     return b""
@@ -184,7 +184,7 @@ def console(serial: str) -> bytes:
 
 def heartbeat(process: str, host: str) -> None:
     """Say that a process makes progress."""
-    with _tolerant("a heartbeat"):
+    with _tolerant("heartbeat"):
         client().set(heartbeat_key(process, host), str(time.time()), ex=HEARTBEAT_S)
 
 

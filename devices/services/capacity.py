@@ -64,25 +64,19 @@ def host_capacity(host: Host, starting: int) -> HostCapacity:
         )
     feel = feel_of(sample, host)
     cost = device_cost_bytes(host.name)
-    fits = feel_capacity(feel, device_bytes=cost, starting_bytes=starting * cost)
-    width = launch_width(feel, device_bytes=cost)
+    width = launch_width(feel, device_cost_bytes=cost)
     return HostCapacity(
         name=host.name,
-        fits=fits.devices,
+        fits=feel_capacity(feel, device_cost_bytes=cost, starting=starting),
         free_mib=feel.free_memory_bytes // MIB,
         waiting=width.reason if width.guests == 0 else "",
     )
 
 
 def feel_of(sample: dict[str, Any], host: Host) -> Feel:
-    """A host's feel from its published sample (`devices.host.sample.HostSample`)."""
-    cpu, psi = sample["cpu"], sample["psi"]
-    return Feel(
-        free_memory_bytes=sample["memory"]["available_bytes"],
-        reserve_bytes=settings.MEMORY_RESERVE_MIB * MIB,
-        run_queue=cpu["run_queue"] if cpu else 0.0,
-        cores=host.cores,
-        memory_stall_percent=psi["memory_some"] if psi else None,
+    """A host's feel from its published sample."""
+    return Feel.from_sample(
+        sample, cores=host.cores, reserve_bytes=settings.MEMORY_RESERVE_MIB * MIB
     )
 
 

@@ -60,7 +60,7 @@ def _room(host: Host) -> int:
     width = launch_width(
         capacity.feel_of(sample, host),
         starting=under_way,
-        device_bytes=capacity.device_cost_bytes(host.name),
+        device_cost_bytes=capacity.device_cost_bytes(host.name),
     )
     if width.guests == 0:
         log.info("launching waits: %s", width.reason)

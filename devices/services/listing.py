@@ -27,10 +27,8 @@ class DevicePage:
 
 def _matching(search: str, state: str) -> QuerySet[Device]:
     found = Device.objects.select_related("host", "firmware")
-    if state in set(State):
-        found = found.filter(state=state)
-    else:
-        found = found.exclude(state=State.GONE)
+    shown = Q(state=state) if state in set(State) else ~Q(state=State.GONE)
+    found = found.filter(shown)
     if search:
         found = found.filter(
             Q(serial__icontains=search)

@@ -238,7 +238,12 @@ def _remove(
         operation_id=operation.id,
     )
     hosts = sorted({d.host.name for d in devices})
-    transaction.on_commit(lambda: [dispatch.to_host("reap", name) for name in hosts])
+
+    def begin() -> None:
+        for name in hosts:
+            dispatch.to_host("reap", name)
+
+    transaction.on_commit(begin)
     return operation
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils import timezone
 
 from devices.models import Device
 from devices.services import bus, dispatch, transitions
@@ -64,7 +65,7 @@ def connected(serials: Sequence[str]) -> None:
 def _online(devices: list[Device], reason: str) -> None:
     now_first = [d.id for d in devices if d.online_at is None]
     again = [d.id for d in devices if d.online_at is not None]
-    at = transitions.timezone.now()
+    at = timezone.now()
     transitions.move(
         now_first, old=REPORTABLE, new=State.ONLINE, reason=reason, at=at, online_at=at
     )

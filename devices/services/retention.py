@@ -19,6 +19,8 @@ def tidy() -> None:
     now = timezone.now()
     Event.objects.filter(at__lt=now - timedelta(days=settings.KEEP_EVENTS_DAYS)).delete()
     old = now - timedelta(days=settings.KEEP_GONE_DAYS)
-    newest = Device.objects.order_by("-id").values_list("id", flat=True).first()
-    Device.objects.filter(state=State.GONE, ended_at__lt=old).exclude(id=newest).delete()
+    gone = Device.objects.filter(state=State.GONE, ended_at__lt=old)
+    newest = Device.objects.order_by("-id").first()
+    if newest is not None:
+        gone.exclude(id=newest.id).delete()
     Operation.objects.filter(ended_at__lt=old).delete()

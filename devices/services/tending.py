@@ -97,6 +97,7 @@ def adopt(host_name: str) -> None:
                     boot_id=identity.boot_id, pid=identity.pid, start_time=identity.start_time
                 )
             consoles.follow(device.serial)
+            GuestFolder(guests.folder(device.serial)).trim_log()
             started.append(
                 (device.serial, device.slot or 0, identity.boot_id, identity.pid,
                  identity.start_time)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import redis
 
 from devices.services import bus
 
@@ -29,11 +32,12 @@ def test_cores_survive_the_way_through_redis() -> None:
     listener.close()
 
 
-def test_a_redis_that_is_away_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    nowhere = bus.redis.Redis.from_url("unix:///nonexistent/redis.sock")
-    monkeypatch.setattr(bus, "client", lambda: nowhere)
+def test_a_redis_that_is_away_breaks_nothing(settings: Any) -> None:
+    settings.REDIS_URL = "unix:///nonexistent/redis.sock"
+    bus.client.cache_clear()
     bus.publish_changes([(1, "online")], [1])
     assert bus.host_sample("here") is None
     assert bus.console("fd-1") == b""
-    with pytest.raises(bus.redis.RedisError):
+    with pytest.raises(redis.RedisError):
         bus.last_heard(["fd-1"])
+    bus.client.cache_clear()

@@ -20,7 +20,10 @@ def host(redis_server: object) -> str:
     return "here"
 
 
-@pytest.mark.parametrize("count", [0, -1, 10_001, 1.5, "10", None, True, 10**30, 10**5000])
+@pytest.mark.parametrize(
+    "count",
+    [0, -1, 10_001, 1.5, "10", None, True, pytest.param(10**5000, id="too long to print")],
+)
 def test_a_count_that_is_no_whole_number_in_range_is_refused(host: str, count: object) -> None:
     with pytest.raises(BadRequest, match="not a whole number from 1 to 10,000"):
         operations.request_add(count=count, actor=None)  # type: ignore[arg-type]
