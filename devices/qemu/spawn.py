@@ -1,0 +1,229 @@
+"""Starts a guest: opens what it needs, gives up every right, becomes qemu.
+
+A guest is in a session, a control group and a network namespace of its own, so it outlives whoever
+started it and reaches nothing but the gateway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
+
+from devices.qemu.argv import guest_argv
+from devices.qemu.errors import (
+    DiskFull,
+    GuestExists,
+    GuestSpawnFailed,
+    ProcessGone,
+    QemuMissing,
+)
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.launch import (
+    BootloaderFiles,
+    Confinement,
+    Launch,
+    StartedGuest,
+)
+from devices.qemu.open_files import OpenFiles
+from devices.qemu.overlay import write_overlay
+from devices.qemu.process_identity import ProcessIdentity
+from devices.qemu.reaper import GUESTS
+from devices.qemu.spec import (
+    DEBIAN_PACKAGES,
+    QEMU_PROGRAMS,
+    Bootloader,
+    DirectKernel,
+    Disk,
+    GuestSpec,
+)
+from devices.qemu.unix_socket import connect
+
+START_DEADLINE_S = 20.0
+LEAST_FREE_MIB = 256
+OOM_SCORE_ADJ = 500
+
+_SCRIPT = Path(__file__).with_name("spawn.sh")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LIMIT_SLACK_BYTES = 64 << 20
+_LIMIT_BLOCK_BYTES = 512
+
+
+def spawn(
+    launch: Launch,
+    confinement: Confinement,
+    *,
+    start_deadline_s: float = START_DEADLINE_S,
+    least_free_mib: int = LEAST_FREE_MIB,
+) -> StartedGuest:
+    """Start a guest and wait until its qemu answers, or the deadline passes with it alive.
+
+    A busy machine is no reason to give up a guest: one that is merely slow counts as started.
+    Raises QemuMissing, DiskFull, BadImage, GuestExists, BadIdentity, BadShape, or GuestSpawnFailed
+    with what qemu said last; then nothing is left of it.
+    """
+    folder = launch.folder
+    program = _program(QEMU_PROGRAMS[launch.architecture], DEBIAN_PACKAGES[launch.architecture])
+    recorded = folder.read_process()
+    if recorded is not None and recorded.is_alive():
+        raise GuestExists(
+            f"The guest of {launch.serial} is running as process {recorded.pid}; end it first."
+        )
+    try:
+        folder.create()
+        _check_room(folder, least_free_mib)
+        with OpenFiles() as files:
+            spec = _open(launch, files, program)
+            command_line = guest_argv(spec)
+            child = _start(launch, confinement, command_line, files)
+        identity = _wait_for_start(launch, child, start_deadline_s)
+    except OSError as error:
+        folder.remove()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(folder.path, 0, least_free_mib) from error
+        raise GuestSpawnFailed(f"{launch.serial} was not started: {error}.") from error
+    except BaseException:
+        folder.remove()
+        raise
+    return StartedGuest(identity, command_line)
+
+
+def _program(name: str, package: str) -> str:
+    path = shutil.which(name, path=_PATH) or shutil.which(name)
+    if path is None:
+        raise QemuMissing(name, package)
+    return path
+
+
+def _check_room(folder: GuestFolder, least_free_mib: int) -> None:
+    room = os.statvfs(folder.path)
+    free_mib = room.f_bavail * room.f_frsize >> 20
+    if free_mib < least_free_mib:
+        raise DiskFull(folder.path, free_mib, least_free_mib)
+
+
+def _open(launch: Launch, files: OpenFiles, program: str) -> GuestSpec:
+    """Open everything as the caller, who may; the guest's user gets descriptors only."""
+    boot: Bootloader | DirectKernel
+    if isinstance(launch.boot, BootloaderFiles):
+        environment = launch.boot.environment
+        boot = Bootloader(
+            files.image(launch.boot.image),
+            None if environment is None else files.image(environment),
+        )
+    else:
+        boot = DirectKernel(
+            files.image(launch.boot.kernel),
+            files.image(launch.boot.initramfs),
+            launch.boot.command_line,
+        )
+    disk = None
+    if launch.backing is not None:
+        backing_fd = files.image(launch.backing)
+        write_overlay(launch.folder.overlay, os.fstat(backing_fd).st_size)
+        disk = Disk(files.writable(launch.folder.overlay), backing_fd)
+    return GuestSpec(
+        serial=launch.serial,
+        uuid=uuid5(NAMESPACE_DNS, f"{launch.serial}.fleetdash"),
+        mac=launch.mac,
+        architecture=launch.architecture,
+        accelerator=launch.accelerator,
+        boot=boot,
+        qmp_fd=files.listening(launch.folder.qmp_socket),
+        console_fd=files.listening(launch.folder.console_socket),
+        shape=launch.shape,
+        disk=disk,
+        identity_fd=None if launch.identity is None else files.identity(launch.identity),
+        cpu_model=launch.cpu_model,
+        program=program,
+    )
+
+
+def _start(
+    launch: Launch, confinement: Confinement, argv: list[str], files: OpenFiles
+) -> subprocess.Popen[bytes]:
+    cgroup = "" if confinement.cgroup is None else str(confinement.cgroup / "cgroup.procs")
+    disk_bytes = 0 if launch.backing is None else launch.backing.stat().st_size
+    limit = (disk_bytes + _LIMIT_SLACK_BYTES) // _LIMIT_BLOCK_BYTES
+    log = files.log(launch.folder.log)
+    return subprocess.Popen(
+        [
+            "/bin/sh", str(_SCRIPT), str(launch.folder.process), cgroup,
+            str(OOM_SCORE_ADJ), str(limit),
+            *_confining_words(launch, confinement), *argv,
+        ],
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        cwd="/", env={}, start_new_session=True, pass_fds=files.for_guest(),
+    )  # fmt: skip
+
+
+def _confining_words(launch: Launch, confinement: Confinement) -> list[str]:
+    """The programs that take rights away, each becoming the next: nsenter(1), setpriv(1)."""
+    words: list[str] = []
+    if confinement.network_namespace is not None:
+        words += [_program("nsenter", "util-linux"), f"--net={confinement.network_namespace}", "--"]
+    words += [_program("setpriv", "util-linux"), "--no-new-privs"]
+    if confinement.uid is not None and confinement.gid is not None:
+        groups = f"--groups={os.stat('/dev/kvm').st_gid}" if launch.accelerator == "kvm" else ""
+        words += [
+            f"--reuid={confinement.uid}", f"--regid={confinement.gid}",
+            groups or "--clear-groups",
+            "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all",
+        ]  # fmt: skip
+    return [*words, "--"]
+
+
+def _wait_for_start(
+    launch: Launch, child: subprocess.Popen[bytes], deadline_s: float
+) -> ProcessIdentity:
+    """Until qemu greets on its QMP socket, which is when the machine is complete."""
+    pidfd = os.pidfd_open(child.pid)
+    try:
+        identity = ProcessIdentity.of(child.pid)
+        ended = _ended_before_greeting(launch.folder.qmp_socket, pidfd, deadline_s)
+    except ProcessGone:
+        ended = True
+    except BaseException:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        child.wait()
+        os.close(pidfd)
+        raise
+    if ended:
+        os.close(pidfd)
+        raise GuestSpawnFailed(_why_it_ended(launch, child.wait()))
+    GUESTS.adopt(pidfd)
+    child.returncode = 0  # the reaper waits for it from here on
+    return identity
+
+
+def _ended_before_greeting(qmp_socket: Path, pidfd: int, deadline_s: float) -> bool:
+    until = time.monotonic() + deadline_s
+    with contextlib.suppress(ConnectionError), contextlib.closing(connect(qmp_socket)) as monitor:
+        ready = _readable([monitor.fileno(), pidfd], until)
+        if pidfd in ready:
+            return True
+        if not ready or monitor.recv(1):
+            return False
+    # the monitor was closed without a greeting: qemu is ending
+    return pidfd in _readable([pidfd], until)
+
+
+def _readable(descriptors: list[int], until: float) -> list[int]:
+    poll = select.poll()  # a worker has more descriptors than select(2) can count
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [fd for fd, _ in poll.poll(max(0, round(1000 * (until - time.monotonic()))))]
+
+
+def _why_it_ended(launch: Launch, status: int) -> str:
+    how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+    said = launch.folder.last_log_lines()
+    heard = f"It said: {said}" if said else "It said nothing."
+    return f"qemu ended with {how} before the guest {launch.serial} had begun. {heard}"
