@@ -1,0 +1,55 @@
+%% Who this device is: the host's 512-byte file, and the firmware it was started from.
+%% Uses only what is preloaded in the virtual machine, see fleetdash_report.
+-module(fleetdash_identity).
+
+-export([read/0, parse/1, slot/1, gateway/1]).
+
+-define(IDENTITY, "/sys/firmware/qemu_fw_cfg/by_name/opt/org.fleetdash/identity/raw").
+-define(FIRMWARE, "/etc/fleetdash-firmware").
+
+%% Everything known, as a map of binaries; what is missing is absent.
+read() ->
+    Identity = parse(fleetdash_proc:read(?IDENTITY)),
+    Firmware = parse(fleetdash_proc:read(?FIRMWARE)),
+    Both = maps:merge(Firmware, Identity),
+    Both#{<<"start">> => <<"cold">>, <<"slot">> => slot(fleetdash_proc:read("/proc/cmdline"))}.
+
+%% `key=value' lines; empty ones pad the file.
+parse(Text) ->
+    parse(Text, #{}).
+
+parse(<<>>, Known) ->
+    Known;
+parse(Text, Known) ->
+    {Line, Rest} = split(Text, <<"\n">>),
+    case split(Line, <<"=">>) of
+        {_, <<>>} -> parse(Rest, Known);
+        {Key, Value} -> parse(Rest, Known#{Key => Value})
+    end.
+
+%% The slot in the kernel's arguments.
+slot(Arguments) ->
+    case binary:match(Arguments, <<"fleetdash.slot=b">>) of
+        nomatch -> <<"a">>;
+        _ -> <<"b">>
+    end.
+
+%% Address and port of the gateway.
+gateway(#{<<"gateway">> := Where}) ->
+    {A, Rest1} = split(Where, <<".">>),
+    {B, Rest2} = split(Rest1, <<".">>),
+    {C, Rest3} = split(Rest2, <<".">>),
+    {D, Port} = split(Rest3, <<":">>),
+    {{binary_to_integer(A), binary_to_integer(B), binary_to_integer(C), binary_to_integer(D)},
+     binary_to_integer(Port)};
+gateway(_) ->
+    {{10, 0, 2, 2}, 4000}.
+
+split(Text, Separator) ->
+    case binary:match(Text, Separator) of
+        {At, 1} ->
+            <<Before:At/binary, _, After/binary>> = Text,
+            {Before, After};
+        nomatch ->
+            {Text, <<>>}
+    end.

@@ -1,0 +1,116 @@
+%% The first thing a device says: POST /api/status/<serial> until the answer is 200.
+%%
+%% The boot script calls `early/0' before Erlang's kernel application is loaded, so that the report
+%% is out while the rest is still starting; that first try uses only what is preloaded in the
+%% virtual machine. Whatever becomes of it, the supervised process takes over.
+-module(fleetdash_report).
+
+-export([early/0, start_link/0, init/1, request/2, status/1]).
+
+-define(EARLY, fleetdash_report_early).
+-define(TIMEOUT_MS, 5000).
+-define(AGAIN_MS, 1000).
+-define(REFUSED_AGAIN_MS, 10000).
+-define(PATIENCE, 10).
+
+%% Tries once, in a process of its own that nothing depends on.
+early() ->
+    Try = fun() -> persistent_term:put(?EARLY, try_once(fleetdash_identity:read())) end,
+    register(?EARLY, spawn_opt(Try, [{priority, high}])),
+    ok.
+
+start_link() ->
+    proc_lib:start_link(?MODULE, init, [self()]).
+
+init(Parent) ->
+    register(?MODULE, self()),
+    proc_lib:init_ack(Parent, {ok, self()}),
+    Identity = fleetdash_identity:read(),
+    case early_answer() of
+        {ok, 200} -> ok;
+        _ -> report(Identity, 0, none)
+    end,
+    fleetdash_link:connect(Identity),
+    receive
+        stop -> ok
+    end.
+
+early_answer() ->
+    Reference = monitor(process, ?EARLY),
+    receive
+        {'DOWN', Reference, process, _, _} -> persistent_term:get(?EARLY, none)
+    end.
+
+report(Identity, Refusals, Last) ->
+    case try_once(Identity) of
+        {ok, 200} ->
+            ok;
+        {ok, Status} when Status =:= 401; Status =:= 404 ->
+            Status =:= Last orelse fleetdash_proc:say(["refused ", integer_to_list(Status)]),
+            Wait = if Refusals + 1 < ?PATIENCE -> ?AGAIN_MS; true -> ?REFUSED_AGAIN_MS end,
+            again(Identity, Refusals + 1, Status, Wait);
+        _ ->
+            again(Identity, Refusals, Last, ?AGAIN_MS)
+    end.
+
+again(Identity, Refusals, Last, Wait) ->
+    timer:sleep(fleetdash_backoff:around(Wait, 0.25)),
+    report(Identity, Refusals, Last).
+
+try_once(Identity) ->
+    {Address, Port} = fleetdash_identity:gateway(Identity),
+    case fleetdash_tcp:connect(Address, Port, ?TIMEOUT_MS) of
+        {ok, Socket} ->
+            Answer = case fleetdash_tcp:send(Socket, request(Identity, uptime())) of
+                         ok -> fleetdash_tcp:recv(Socket, ?TIMEOUT_MS);
+                         Error -> Error
+                     end,
+            fleetdash_tcp:close(Socket),
+            answered(Answer);
+        Error ->
+            Error
+    end.
+
+answered({ok, Text}) ->
+    Status = status(Text),
+    Status =:= {ok, 200} andalso fleetdash_proc:say("online"),
+    Status;
+answered(Error) ->
+    Error.
+
+%% The whole request; the uptime is a number as text.
+request(Identity, Uptime) ->
+    Body = iolist_to_binary(
+             ["{\"version\":\"", value(<<"version">>, Identity),
+              "\",\"uuid\":\"", value(<<"uuid">>, Identity),
+              "\",\"slot\":\"", value(<<"slot">>, Identity),
+              "\",\"start\":\"", value(<<"start">>, Identity),
+              "\",\"uptime_s\":", Uptime, "}"]),
+    ["POST /api/status/", value(<<"serial">>, Identity), " HTTP/1.1\r\nHost: ",
+     value(<<"gateway">>, Identity), "\r\nAuthorization: Bearer ", value(<<"secret">>, Identity),
+     "\r\nContent-Type: application/json\r\nContent-Length: ", integer_to_list(byte_size(Body)),
+     "\r\nConnection: close\r\n\r\n", Body].
+
+%% Not maps:get/3, which is no built-in function.
+value(Key, Identity) ->
+    case Identity of
+        #{Key := Value} -> Value;
+        _ -> <<>>
+    end.
+
+%% The status in the first line of an answer.
+status(<<"HTTP/1.", _, " ", Digits:3/binary, _/binary>>) ->
+    try {ok, binary_to_integer(Digits)}
+    catch error:badarg -> {error, not_http}
+    end;
+status(_) ->
+    {error, not_http}.
+
+uptime() ->
+    case fleetdash_proc:read("/proc/uptime") of
+        <<>> ->
+            <<"0">>;
+        Text ->
+            {At, 1} = binary:match(Text, <<" ">>),
+            binary_part(Text, 0, At)
+    end.
