@@ -183,11 +183,11 @@ def _confining_words(launch: Launch, confinement: Confinement) -> list[str]:
 def _wait_for_start(
     launch: Launch, child: subprocess.Popen[bytes], deadline_s: float
 ) -> ProcessIdentity:
-    """Until qemu greets on its QMP socket, which is when the machine is complete."""
+    """Until qemu answers on its QMP socket; raises GuestSpawnFailed when it ends before that."""
     pidfd = os.pidfd_open(child.pid)
     try:
         identity = ProcessIdentity.of(child.pid)
-        ended = _ended_before_greeting(launch.folder.qmp_socket, pidfd, deadline_s)
+        ended = _ended_before_answer(launch.folder.qmp_socket, pidfd, deadline_s)
     except ProcessGone:
         ended = True
     except BaseException:
@@ -203,15 +203,29 @@ def _wait_for_start(
     return identity
 
 
-def _ended_before_greeting(qmp_socket: Path, pidfd: int, deadline_s: float) -> bool:
+def _ended_before_answer(qmp_socket: Path, pidfd: int, deadline_s: float) -> bool:
+    """Whether qemu ended before it answered.
+
+    Its greeting comes from a thread that starts early; an answer to a command comes from the main
+    loop, which runs once the machine is complete.
+    """
     until = time.monotonic() + deadline_s
+    heard = b""
     with contextlib.suppress(ConnectionError), contextlib.closing(connect(qmp_socket)) as monitor:
-        ready = _readable([monitor.fileno(), pidfd], until)
-        if pidfd in ready:
-            return True
-        if not ready or monitor.recv(1):
+        monitor.send(b'{"execute": "qmp_capabilities"}')
+        while b'"return"' not in heard:
+            ready = _readable([monitor.fileno(), pidfd], until)
+            if pidfd in ready:
+                return True
+            if not ready:
+                return False
+            said = monitor.recv(4096)
+            if not said:
+                break
+            heard += said
+        else:
             return False
-    # the monitor was closed without a greeting: qemu is ending
+    # the monitor was closed without an answer: qemu is ending
     return pidfd in _readable([pidfd], until)
 
 
