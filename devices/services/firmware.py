@@ -37,4 +37,4 @@ def register(folder: Path) -> Firmware:
 @lru_cache(maxsize=8)
 def image(architecture: str, sha256: str) -> artifact.FirmwareImage:
     """The image, its hash checked once in this process; raises CorruptFirmware."""
-    return artifact.load(folder_of(architecture, sha256))
+    return artifact.load(folder_of(architecture, sha256), verify=True)

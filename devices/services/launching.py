@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from devices.errors import FleetError
 from devices.firmware.errors import FirmwareError
 from devices.host.feel import launch_width
 from devices.models import Device, Host
@@ -101,7 +102,7 @@ def _start(host: Host, devices: Sequence[Device]) -> None:
         began = time.monotonic()
         try:
             guest = starting.start(device, host)
-        except (QemuError, FirmwareError, OSError) as error:
+        except (FleetError, QemuError, FirmwareError, OSError) as error:
             log.warning("%s could not be started: %s", device.serial, error)
             transitions.move(
                 [device.id], old=State.SPAWNING, new=State.FAILED, reason=f"Not started: {error}"
