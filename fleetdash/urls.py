@@ -2,6 +2,31 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from importlib.util import find_spec
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import URLPattern, URLResolver, path
+
+from devices.views import dashboard, device, fleet, lists, tokens
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", dashboard.dashboard, name="dashboard"),
+    path(
+        "login/",
+        LoginView.as_view(template_name="login.html", redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("devices/", lists.device_list, name="devices"),
+    path("devices/add", fleet.add, name="add"),
+    path("devices/remove", fleet.remove, name="remove"),
+    path("devices/<str:serial>/", device.device_page, name="device"),
+    path("operations/<int:operation_id>/cancel", fleet.cancel, name="cancel"),
+    path("tokens/", tokens.token_page, name="tokens"),
+    path("tokens/<int:token_id>/revoke", tokens.revoke, name="revoke"),
+]
+
+if find_spec("devices.api.app") is not None:
+    from devices.api import api
+
+    urlpatterns.append(path("api/v1/", api.urls))

@@ -1,0 +1,124 @@
+"""The browser's socket: checks who it is, passes messages between it and the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from devices.live import fragments, hub
+from devices.live.board import CORES, WALL
+from devices.live.viewer import Viewer
+
+KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, CORES, WALL}
+MOST_MESSAGE_CHARACTERS = 4096
+# who may watch is asked again now and then, spread so that not all return at once
+RECONNECT_S = 6 * 3600
+
+SERVICE_RESTART = 1012  # the htmx ws extension reconnects on this one (RFC 6455 registry)
+POLICY_VIOLATION = 1008
+TOO_BIG = 1009
+
+
+def same_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the page that asks came from the address it asks, port included.
+
+    Cookies do not tell ports apart, so another server on the same machine would pass otherwise.
+    """
+    found = dict(headers)
+    origin = found.get(b"origin", b"").decode("latin-1")
+    host = found.get(b"host", b"").decode("latin-1")
+    return (bool(host) and urlsplit(origin).netloc == host) or (
+        origin in settings.CSRF_TRUSTED_ORIGINS
+    )
+
+
+class Nowhere(AsyncWebsocketConsumer):
+    """Refuses a socket to an address that has none."""
+
+    async def connect(self) -> None:
+        """Refuse with 403."""
+        await self.close()
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """Text to the browser is HTML that replaces elements by id, binary is `devices.live.frames`.
+
+    From the browser: `{"ack": sequence}`, `{"hidden": bool}`, `{"rows": [slots]}`,
+    `{"wall": "snapshot"}`. The query names what is shown: `parts=counts,cores&console=<serial>`.
+    """
+
+    viewer: Viewer | None = None
+    renewal: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        """Accept a person who is logged in, from a page of ours; refuse others with 403."""
+        user = self.scope.get("user")
+        if user is None or not user.is_authenticated or not same_origin(self.scope["headers"]):
+            await self.close()
+            return
+        query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        parts = frozenset(",".join(query.get("parts", [])).split(",")) & KNOWN_PARTS
+        serial = query.get("console", [""])[0]
+        if not re.fullmatch(r"[A-Za-z0-9_-]{0,16}", serial):
+            await self.close()
+            return
+        await self.accept()
+        if fragments.OPERATIONS in parts:
+            parts |= {fragments.PROGRESS}
+        self.viewer = Viewer(parts, fragments.row_state, serial)
+        self.renewal = asyncio.create_task(self._renew())
+        await hub.current().join(self.viewer, self._send)
+
+    async def _send(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            await self.send(text_data=message)
+        else:
+            await self.send(bytes_data=message)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(RECONNECT_S * random.uniform(0.9, 1.1))
+        await self.close(code=SERVICE_RESTART)
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None
+    ) -> None:
+        """Take a message; one that makes no sense ends the connection."""
+        if self.viewer is None:
+            return
+        if text_data is None or len(text_data) > MOST_MESSAGE_CHARACTERS:
+            await self.close(code=TOO_BIG)
+            return
+        try:
+            self._take(self.viewer, json.loads(text_data))
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            await self.close(code=POLICY_VIOLATION)
+            return
+        await hub.current().feed(self.viewer)
+
+    def _take(self, viewer: Viewer, message: dict[str, Any]) -> None:
+        if "ack" in message:
+            viewer.acknowledge(int(message["ack"]))
+        if "hidden" in message:
+            viewer.hidden = bool(message["hidden"])
+        if "rows" in message:
+            viewer.show_rows(int(slot) for slot in message["rows"])
+        if "wall" in message:
+            viewer.forget_wall()
+
+    async def disconnect(self, code: int) -> None:
+        """Forget the browser."""
+        if self.renewal is not None:
+            self.renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.renewal
+        if self.viewer is not None:
+            await hub.current().leave(self.viewer)

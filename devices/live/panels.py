@@ -1,0 +1,196 @@
+"""What each panel of the page says, as plain values for its template; reads services only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from devices.live import words
+from devices.services import capacity as fleet_capacity
+from devices.services import operations, summary
+from devices.services.progress import OperationView
+from devices.states import State
+
+RECENT_OPERATIONS = 4
+SHOWN = tuple(state for state in State if state not in (State.ONLINE, State.GONE))
+MIB = 1 << 20
+ABSENT = "not on this machine"
+
+
+def counts() -> dict[str, Any]:
+    """The scoreboard: how many are online, of how many, and how many in each other state."""
+    by_state = summary.counts()
+    total = sum(by_state.values()) - by_state[State.GONE]
+    bar, x = [], 0.0
+    for state in (State.ONLINE, *SHOWN):
+        width = 1000 * by_state[state] / total if total else 0.0
+        if width:
+            bar.append({"state": str(state), "x": f"{x:.1f}", "width": f"{width:.1f}"})
+        x += width
+    return {
+        "online": by_state[State.ONLINE],
+        "online_text": f"{by_state[State.ONLINE]:,}",
+        "total": total,
+        "total_text": f"{total:,}",
+        "digits": len(f"{by_state[State.ONLINE]:,}"),
+        "states": [
+            {"state": str(s), "count": by_state[s], "text": f"{by_state[s]:,}"} for s in SHOWN
+        ],
+        "bar": bar,
+    }
+
+
+def capacity() -> dict[str, Any]:
+    """How many more fit, why not more, and how fast devices came online the last times."""
+    fleet = fleet_capacity.fleet_capacity()
+    by_state = summary.counts()
+    rates = [
+        o.rate_per_s for o in operations.recent(RECENT_OPERATIONS)
+        if o.kind == "add" and o.done and o.rate_per_s > 0
+    ]
+    return {
+        "fits": fleet.fits,
+        "fits_text": f"{fleet.fits:,}",
+        "removable": sum(
+            n for state, n in by_state.items() if state not in (State.GONE, State.STOPPING)
+        ),
+        "cost": f"{fleet.device_cost_mib:,} MiB",
+        "free": words.size(fleet.free_mib * MIB),
+        "reserve": words.size(fleet.reserve_mib * MIB),
+        "waiting": fleet.waiting,
+        "rate_per_s": f"{rates[0]:.4f}" if rates else "",
+    }
+
+
+def operation(o: OperationView) -> dict[str, Any]:
+    """One operation, in words."""
+    of = o.done + o.failed + o.cancelled + o.pending
+    verb = {"add": "Add", "remove": "Remove"}.get(o.kind, o.kind.capitalize())
+    return {
+        "id": o.id,
+        "title": f"{verb} {words.devices(o.count)}",
+        "kind": o.kind,
+        "state": o.state,
+        "running": o.state == "running",
+        "cancellable": o.state == "running" and o.kind == "add" and not o.cancel_requested,
+        "cancelling": o.state == "running" and o.cancel_requested,
+        "ended": o.done + o.failed + o.cancelled,
+        "of": of,
+        "done": o.done,
+        "failed": o.failed,
+        "cancelled": o.cancelled,
+        "percent": int(100 * (of - o.pending) / of) if of else 100,
+        "rate": words.rate(o.rate_per_s),
+        "eta": words.duration(o.eta_s),
+        "took": words.duration(o.seconds),
+        "p50": words.duration(o.p50_s),
+        "p95": words.duration(o.p95_s),
+        "actor": o.actor,
+        "note": o.note,
+        "created_at": o.created_at,
+    }
+
+
+def recent_operations() -> dict[str, Any]:
+    """Every running operation, then the newest that ended."""
+    running = operations.running()
+    known = {o.id for o in running}
+    ended = [o for o in operations.recent(RECENT_OPERATIONS) if o.id not in known]
+    shown = running + ended[: max(0, RECENT_OPERATIONS - len(running))]
+    return {"operations": [operation(o) for o in shown]}
+
+
+def _card(
+    label: str, value: str, detail: str = "", *, percent: float | None = None, name: str = ""
+) -> dict[str, Any]:
+    number, _, unit = value.partition(" ")
+    return {
+        "name": name or label.lower(), "label": label, "number": number, "unit": unit,
+        "detail": detail, "absent": False,
+        "percent": None if percent is None else round(max(0.0, min(100.0, percent)), 1),
+    }
+
+
+def _absent(label: str) -> dict[str, Any]:
+    return {
+        "name": label.lower(), "label": label, "number": "–", "unit": "", "detail": ABSENT,
+        "absent": True, "percent": None,
+    }
+
+
+def _memory(memory: Mapping[str, Any]) -> dict[str, Any]:
+    total, available = memory["total_bytes"], memory["available_bytes"]
+    swap = memory["swap_total_bytes"] - memory["swap_free_bytes"]
+    detail = f"{words.size(available)} free of {words.size(total)}"
+    if memory["swap_total_bytes"]:
+        detail += f" · swap {words.size(swap)}"
+    return _card(
+        "Memory", words.size(total - available), detail, percent=100 * (1 - available / total)
+    )
+
+
+def _ksm(ksm: Mapping[str, Any] | None) -> dict[str, Any]:
+    if ksm is None:
+        return _absent("KSM")
+    profit = ksm["general_profit_bytes"]
+    state = {0: "stopped", 1: "merging", 2: "unmerging"}.get(ksm["run"], "?")
+    scans = "1 full scan" if ksm["full_scans"] == 1 else f"{ksm['full_scans']:,} full scans"
+    shown = words.size(ksm["saved_bytes"]) if profit is None else words.signed_size(profit)
+    word = "saved" if profit is None else "profit"
+    return _card("KSM", shown, f"{word} · {ksm['pages_sharing']:,} pages · {scans} · {state}")
+
+
+def _zram(devices: list[Mapping[str, Any]] | None) -> dict[str, Any]:
+    if devices is None:
+        return _absent("zram")
+    used = sum(d["used_bytes"] for d in devices)
+    original = sum(d["original_bytes"] for d in devices)
+    compressed = sum(d["compressed_bytes"] for d in devices)
+    if not any(d["size_bytes"] for d in devices):
+        return _card("zram", "off", "there, not set up")
+    ratio = f" · {original / compressed:.1f}×" if compressed else ""
+    algorithm = devices[0]["algorithm"]
+    return _card("zram", words.size(used), f"holds {words.size(original)}{ratio} · {algorithm}")
+
+
+def _pressure(psi: Mapping[str, Any] | None) -> dict[str, Any]:
+    if psi is None:
+        return _absent("Pressure")
+    memory, disk = psi["memory_some"], psi["io_some"]
+    return _card(
+        "Pressure", f"{psi['cpu_some']:.0f} % CPU", f"memory {memory:.0f} % · disk {disk:.0f} %",
+        percent=psi["cpu_some"],
+    )
+
+
+def _load(sample: Mapping[str, Any]) -> dict[str, Any]:
+    load, cpu = sample["load"], sample["cpu"]
+    detail = f"5 min {load['five']:.1f} · 15 min {load['fifteen']:.1f}"
+    return _card(
+        "Load", f"{load['one']:.2f}", detail,
+        percent=100 * load["one"] / cpu["online"] if cpu else None,
+    )
+
+
+def host(name: str, sample: Mapping[str, Any] | None) -> dict[str, Any]:
+    """One host's cards; `heard` is false when it has said nothing yet."""
+    if sample is None:
+        labels = ("Load", "Memory", "KSM", "zram", "Pressure")
+        cards = [_absent(label) | {"detail": "no sample yet"} for label in labels]
+        return {"name": name, "heard": False, "cards": cards}
+    cards = [
+        _load(sample), _memory(sample["memory"]), _ksm(sample["ksm"]), _zram(sample["zram"]),
+        _pressure(sample["psi"]),
+    ]
+    return {"name": name, "heard": True, "cards": cards}
+
+
+def hosts(samples: Mapping[str, Mapping[str, Any] | None], online_per_s: float) -> dict[str, Any]:
+    """The statistics row: every host's cards and the rate at which devices come online."""
+    rate = words.rate(online_per_s)
+    number, _, unit = rate.partition("/")
+    launch = _card("Coming online", f"{number} /{unit}", "over the last 10 s", name="rate")
+    return {
+        "hosts": [host(name, sample) for name, sample in sorted(samples.items())],
+        "launch": launch,
+    }

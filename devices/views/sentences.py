@@ -1,0 +1,49 @@
+"""An error a person meets, as a sentence: a toast for htmx, a page otherwise."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from devices.errors import FleetError
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    """Whether htmx asks for a piece rather than a browser for a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def says_errors(view: View[P]) -> View[P]:
+    """Turn a FleetError into its sentence with its status."""
+
+    @functools.wraps(view)
+    def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except FleetError as error:
+            return sentence(request, str(error), error.status)
+
+    return answer
+
+
+def sentence(request: HttpRequest, text: str, status: int) -> HttpResponse:
+    """The sentence as a toast or a page."""
+    if is_htmx(request):
+        response = toast(request, text, kind="error", status=status)
+        response.headers["HX-Retarget"] = "#toasts"
+        response.headers["HX-Reswap"] = "beforeend"
+        return response
+    context = {"sentence": text, "status": status}
+    return render(request, "error.html", context, status=status)
+
+
+def toast(request: HttpRequest, text: str, *, kind: str, status: int = 200) -> HttpResponse:
+    """A short message that goes away by itself; `kind` is `done` or `error`."""
+    return render(request, "toast.html", {"text": text, "kind": kind}, status=status)

@@ -1,0 +1,74 @@
+// The one socket: htmx's extension keeps it connected, here is what goes through it.
+// Text replaces elements by id; binary is a frame. Both are acknowledged, for the server
+// sends no more than two that are not.
+import { on, tell } from "./bus.js";
+import { decode } from "./frames.js";
+
+const root = document.getElementById("live");
+let socket = null;
+let refusals = 0;
+
+function send(message) {
+  if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+function swap(html) {
+  const pieces = document.createElement("template");
+  pieces.innerHTML = html;
+  for (const piece of [...pieces.content.children]) {
+    const old = document.getElementById(piece.id);
+    if (!old) continue; // the page has moved on
+    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    old.replaceWith(piece);
+    if (piece.querySelector("[hx-post]")) window.htmx.process(piece);
+    if (focused) document.getElementById(focused)?.focus();
+  }
+}
+
+function receive(message) {
+  if (message instanceof ArrayBuffer) {
+    const frame = decode(message);
+    if (!frame) { location.reload(); return; } // the server speaks a newer language
+    tell("frame", frame);
+    send({ ack: frame.sequence });
+    return;
+  }
+  const found = /^<!--(\d+)-->/.exec(message);
+  swap(message);
+  tell("html");
+  if (found) send({ ack: Number(found[1]) });
+}
+
+if (root) {
+  root.addEventListener("htmx:wsBeforeMessage", (event) => {
+    event.preventDefault();
+    receive(event.detail.message);
+  });
+  root.addEventListener("htmx:wsOpen", (event) => {
+    refusals = 0;
+    socket = event.detail.event.target;
+    tell("connection", "live");
+    if (document.hidden) send({ hidden: true });
+    tell("open");
+  });
+  root.addEventListener("htmx:wsClose", () => {
+    socket = null;
+    tell("connection", "lost");
+    refusals += 1;
+    if (refusals === 3) askWhetherLoggedIn();
+  });
+  document.addEventListener("visibilitychange", () => {
+    send({ hidden: document.hidden });
+    if (!document.hidden) tell("shown");
+  });
+  on("send", send);
+}
+
+// A socket that is refused looks like a server that is away: an ended session is the difference.
+async function askWhetherLoggedIn() {
+  try {
+    const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" });
+    if (answer.type === "opaqueredirect") location.reload();
+    else refusals = 0;
+  } catch { refusals = 0; }
+}

@@ -1,0 +1,92 @@
+// Every device as a cell in its own place, coloured and marked by state, brighter with its CPU.
+import { on, tell } from "./bus.js";
+import { grid, surface } from "./canvas.js";
+import { deltaBase, readWallDelta, readWallSnapshot, WALL_DELTA, WALL_SNAPSHOT } from "./frames.js";
+import { onTheme, STATES, tokens } from "./palette.js";
+
+const canvas = document.getElementById("wall");
+const LEAST_PLACES = 60;
+const ONLINE = STATES.indexOf("online");
+let states = new Uint8Array(0), loads = new Uint8Array(0);
+let epoch = 0, held = 0;
+
+function grow(places) {
+  if (places <= states.length) return;
+  const size = Math.max(places, states.length * 2, 64);
+  const before = [states, loads];
+  states = new Uint8Array(size);
+  loads = new Uint8Array(size);
+  states.set(before[0]);
+  loads.set(before[1]);
+}
+
+function places() {
+  let last = states.length;
+  while (last && !states[last - 1]) last -= 1;
+  return Math.max(last, LEAST_PLACES);
+}
+
+function draw(pen, width, height) {
+  const look = tokens();
+  const count = places();
+  const { columns, rows, size } = grid(count, width, height);
+  const gap = size > 26 ? 4 : size > 10 ? 2 : 1;
+  const w = (width + gap) / columns - gap, h = Math.min((height + gap) / rows - gap, w * 1.25);
+  pen.clearRect(0, 0, width, height);
+  for (let slot = 0; slot < count; slot += 1) {
+    const x = (slot % columns) * (w + gap), y = Math.floor(slot / columns) * (h + gap);
+    const state = states[slot] || 0;
+    pen.globalAlpha = state ? (state === ONLINE ? 0.5 + (loads[slot] / 255) * 0.5 : 1) : 0.45;
+    pen.fillStyle = look.states[state];
+    if (!state) { pen.fillRect(x + w * 0.36, y + h * 0.36, w * 0.28, h * 0.28); continue; }
+    if (state === ONLINE) pen.fillRect(x, y, w, h);
+    else mark(pen, STATES[state], x, y, w, h, look);
+  }
+  pen.globalAlpha = 1;
+}
+
+// States differ in shape as well as in colour.
+function mark(pen, state, x, y, w, h, look) {
+  const line = Math.max(1, Math.min(w, h) * 0.13);
+  pen.lineWidth = line;
+  pen.strokeStyle = pen.fillStyle;
+  const box = [x + line / 2, y + line / 2, w - line, h - line];
+  if (Math.min(w, h) < 5) { pen.fillRect(x, y, w, h); return; }
+  pen.strokeRect(...box);
+  if (state === "booting" || state === "rebooting") pen.fillRect(x, y + h / 2, w, h / 2);
+  else if (state === "spawning") pen.fillRect(x + w * 0.35, y + h * 0.35, w * 0.3, h * 0.3);
+  else if (state === "updating") pen.fillRect(x, y, w, h * 0.4);
+  else if (state === "failed" || state === "offline") {
+    if (state === "failed") { pen.fillRect(x, y, w, h); pen.strokeStyle = look.paper; }
+    pen.beginPath();
+    pen.moveTo(x + w * 0.2, y + h * 0.2);
+    pen.lineTo(x + w * 0.8, y + h * 0.8);
+    if (state === "failed") { pen.moveTo(x + w * 0.8, y + h * 0.2); pen.lineTo(x + w * 0.2, y + h * 0.8); }
+    pen.stroke();
+  }
+}
+
+if (canvas) {
+  const redraw = surface(canvas, draw);
+  onTheme(redraw);
+  on("frame", (frame) => {
+    if (frame.kind === WALL_SNAPSHOT) {
+      ({ states, loads } = readWallSnapshot(frame.payload));
+      states = states.slice();
+      loads = loads.slice();
+    } else if (frame.kind === WALL_DELTA) {
+      if (frame.epoch !== epoch || deltaBase(frame.payload) !== held) {
+        tell("send", { wall: "snapshot" });
+        return;
+      }
+      for (const [slot, state, load] of readWallDelta(frame.payload)) {
+        grow(slot + 1);
+        states[slot] = state;
+        loads[slot] = load;
+      }
+    } else return;
+    epoch = frame.epoch;
+    held = frame.sequence;
+    redraw();
+  });
+}
