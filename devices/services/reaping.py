@@ -9,7 +9,7 @@ import threading
 from devices.models import Device
 from devices.qemu.process_identity import end_all
 from devices.services import bus, consoles, guests, launching, transitions
-from devices.states import State
+from devices.states import GRAPH, State
 
 log = logging.getLogger(__name__)
 
@@ -47,3 +47,19 @@ def reap(host_name: str) -> None:
         )
         for identity in surviving:
             log.error("guest %s survived SIGKILL for %.0f s", identity, END_DEADLINE_S)
+
+
+def all_gone(host_name: str, reason: str = "fleetdash was stopped") -> int:
+    """Say of every device of a host that it is gone, once its guests have been ended.
+
+    Gives how many there were. Of use to bin/down, when no worker runs any more.
+    """
+    ids = list(
+        Device.objects.on(host_name).exclude(state=State.GONE).values_list("id", flat=True)
+    )
+    stoppable = [s for s in State if State.STOPPING in GRAPH[s].leads_to]
+    transitions.move(ids, old=stoppable, new=State.STOPPING, reason=reason)
+    gone = transitions.move(
+        ids, old=State.STOPPING, new=State.GONE, reason=reason, pid=None, start_time=None
+    )
+    return len(gone)

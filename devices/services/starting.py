@@ -19,6 +19,7 @@ from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import BootloaderFiles, Confinement, Launch, StartedGuest
 from devices.qemu.shape import Shape
 from devices.qemu.spawn import spawn
+from devices.qemu.spec import Architecture
 from devices.services import firmware, guests
 
 GUEST_USER = "fleetdash-guest"
@@ -54,7 +55,9 @@ def start(device: Device, host: Host) -> StartedGuest:
     Raises Unavailable when no accelerator is proven, CorruptFirmware, or the QemuError of
     `devices.qemu.spawn`.
     """
-    architecture = normalise(device.firmware.architecture)
+    architecture: Architecture = (
+        "arm64" if normalise(device.firmware.architecture) == "arm64" else "x64"
+    )
     proof = host.accelerators.get(architecture)
     if not proof or not proof.get("accelerator"):
         raise Unavailable(

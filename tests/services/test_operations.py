@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from devices.errors import BadRequest, Conflict, DoesNotFit, NotFound, Unavailable
-from devices.models import Device, Event, Operation
+from devices.models import Device, Event, Host, Operation
 from devices.services import bus, operations, transitions
 from devices.states import State
 from tests.rows import a_device, a_firmware, a_host, a_sample
@@ -78,7 +78,7 @@ def test_the_same_key_gives_the_same_operation(host: str) -> None:
 
 
 def test_removal_takes_failed_devices_first_and_then_the_newest(host: str) -> None:
-    here = operations.Host.objects.get(name="here")
+    here = Host.objects.get(name="here")
     old = a_device(here)
     failed = a_device(here, state=State.FAILED)
     young = a_device(here)
@@ -101,7 +101,7 @@ def test_removing_what_never_started_ends_at_once(host: str) -> None:
 def test_removing_nothing_and_unknown_serials_are_refused(host: str) -> None:
     with pytest.raises(Conflict, match="no device left"):
         operations.request_remove(count=1, actor=None)
-    known = a_device(operations.Host.objects.get(name="here"))
+    known = a_device(Host.objects.get(name="here"))
     with pytest.raises(NotFound, match="no device fd-nope"):
         operations.request_remove_devices(serials=[known.serial, "fd-nope"], actor=None)
     known.refresh_from_db()
