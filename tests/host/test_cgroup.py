@@ -80,6 +80,21 @@ def test_a_container_finds_its_group_at_the_root_of_the_mount(tmp_path: Path) ->
     assert limit.limit_bytes == GIB
 
 
+def test_version_1_without_a_limit_is_no_limit(tmp_path: Path) -> None:
+    root = lay(
+        tmp_path,
+        {
+            "proc/self/cgroup": "4:memory:/\n2:cpu:/\n",
+            "proc/self/mountinfo": V1_MOUNTS,
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+        },
+    )
+    assert cgroup.memory_limit(root) is None
+    assert cgroup.cpu_limit(root) is None
+
+
 def test_no_groups_are_no_limit(tmp_path: Path) -> None:
     assert cgroup.memory_limit(tmp_path) is None
     assert cgroup.cpu_limit(tmp_path) is None
