@@ -1,0 +1,43 @@
+"""Tokens: one's own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Path, Router, Status
+
+from devices.api.auth import actor
+from devices.api.schemas import NewTokenOut, ProblemOut, TokenIn, TokensOut
+from devices.services import tokens as service
+
+router = Router()
+
+
+@router.get("/tokens", response=TokensOut)
+def mine(request: HttpRequest) -> dict[str, Any]:
+    """Your tokens that still work, newest first."""
+    return {"tokens": service.of(actor(request))}
+
+
+@router.post("/tokens", response={201: NewTokenOut, 422: ProblemOut})
+def create(request: HttpRequest, wish: TokenIn) -> Status[dict[str, Any]]:
+    """Make a token; its key is shown this once."""
+    expires_at = None
+    if wish.expires_in_days is not None:
+        expires_at = timezone.now() + timedelta(days=wish.expires_in_days)
+    token, key = service.create(actor(request), wish.name, expires_at)
+    given = {
+        "id": token.pk, "name": token.name, "created_at": token.created_at,
+        "expires_at": token.expires_at, "key": key,
+    }
+    return Status(201, given)
+
+
+@router.delete("/tokens/{token_id}", response={204: None, 404: ProblemOut})
+def revoke(request: HttpRequest, token_id: Annotated[int, Path(ge=1, lt=1 << 63)]) -> Status[None]:
+    """End one of your tokens."""
+    service.revoke(token_id, actor(request))
+    return Status(204, None)
