@@ -70,7 +70,7 @@ def spawn(
     with what qemu said last; then nothing is left of it.
     """
     folder = launch.folder
-    program = _program(QEMU_PROGRAMS[launch.architecture], DEBIAN_PACKAGES[launch.architecture])
+    program = find_program(QEMU_PROGRAMS[launch.architecture], DEBIAN_PACKAGES[launch.architecture])
     recorded = folder.read_process()
     if recorded is not None and recorded.is_alive():
         raise GuestExists(
@@ -95,7 +95,8 @@ def spawn(
     return StartedGuest(identity, command_line)
 
 
-def _program(name: str, package: str) -> str:
+def find_program(name: str, package: str) -> str:
+    """The program's path; raises QemuMissing, which names the Debian package it is in."""
     path = shutil.which(name, path=_PATH) or shutil.which(name)
     if path is None:
         raise QemuMissing(name, package)
@@ -168,8 +169,9 @@ def _confining_words(launch: Launch, confinement: Confinement) -> list[str]:
     """The programs that take rights away, each becoming the next: nsenter(1), setpriv(1)."""
     words: list[str] = []
     if confinement.network_namespace is not None:
-        words += [_program("nsenter", "util-linux"), f"--net={confinement.network_namespace}", "--"]
-    words += [_program("setpriv", "util-linux"), "--no-new-privs"]
+        nsenter = find_program("nsenter", "util-linux")
+        words += [nsenter, f"--net={confinement.network_namespace}", "--"]
+    words += [find_program("setpriv", "util-linux"), "--no-new-privs"]
     if confinement.uid is not None and confinement.gid is not None:
         groups = f"--groups={os.stat('/dev/kvm').st_gid}" if launch.accelerator == "kvm" else ""
         words += [
