@@ -1,8 +1,8 @@
-// Colours for canvases. Load: cividis (Nuñez, Anderton, Renslow 2018), the same to eyes that
-// cannot tell red from green. States: the page's own tokens.
+// Colours for canvases. Load: viridis (van der Walt and Smith 2015), even in lightness and the
+// same to eyes that cannot tell red from green. States: the page's own tokens.
 const STOPS = [
-  [0, 32, 77], [11, 50, 107], [55, 71, 108], [87, 92, 109], [112, 113, 115],
-  [138, 135, 121], [165, 158, 117], [195, 183, 106], [226, 209, 84], [255, 234, 70],
+  [68, 1, 84], [72, 36, 117], [65, 68, 135], [53, 95, 141], [42, 120, 142],
+  [33, 145, 140], [34, 168, 132], [68, 191, 112], [122, 209, 81], [189, 223, 38], [253, 231, 37],
 ];
 const RAMP = Array.from({ length: 256 }, (_, byte) => {
   const place = (byte / 255) * (STOPS.length - 1);
@@ -16,7 +16,7 @@ export const STATES = ["", "requested", "spawning", "booting", "online", "offlin
   "updating", "stopping", "gone", "failed"];
 
 export const heat = (byte) => CSS[byte];
-export const inkOn = (byte) => (byte > 130 ? "#0b1013" : "#f4f7f6");
+export const inkOn = (byte) => (byte > 140 ? "#0b1013" : "#f4f7f6");
 
 let cached = null;
 

@@ -38,7 +38,7 @@ function draw(pen, width, height) {
     const state = states[slot] || 0;
     pen.globalAlpha = state ? (state === ONLINE ? 0.5 + (loads[slot] / 255) * 0.5 : 1) : 0.45;
     pen.fillStyle = look.states[state];
-    if (!state) { pen.fillRect(x + w * 0.36, y + h * 0.36, w * 0.28, h * 0.28); continue; }
+    if (!state) { pen.fillRect(x + w * 0.4, y + h * 0.4, w * 0.2, h * 0.2); continue; }
     if (state === ONLINE) pen.fillRect(x, y, w, h);
     else mark(pen, STATES[state], x, y, w, h, look);
   }

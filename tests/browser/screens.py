@@ -1,0 +1,82 @@
+"""Screenshots of a running fleet, every page in every size and theme: `bin/screens`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.browser.chromium import chromium, log_in
+
+SIZES = {"1920": (1920, 1080), "1280": (1280, 720), "390": (390, 844)}
+THEMES = ("dark", "light")
+SETTLE_MS = 1500  # a second's samples and a few frames
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default=os.environ.get("FLEETDASH_URL", "http://127.0.0.1:8000"))
+    parser.add_argument("--user", default="admin")
+    parser.add_argument("--password", default=os.environ.get("FLEETDASH_PASSWORD", ""))
+    parser.add_argument("--out", type=Path, default=Path("docs/screens"))
+    parser.add_argument("--name", default="", help="a word before each file's name, such as idle")
+    parser.add_argument("--only", nargs="*", default=[], help="of: login fleet devices device tokens")
+    parser.add_argument("--sizes", nargs="*", default=list(SIZES))
+    parser.add_argument("--themes", nargs="*", default=list(THEMES))
+    parser.add_argument("--add", type=int, choices=(1, 10), help="press that button first")
+    parser.add_argument("--full", action="store_true", help="the whole page, not what is seen")
+    return parser.parse_args()
+
+
+def _first_device(page: Page, url: str) -> str:
+    page.goto(url + "/devices/")
+    link = page.locator("table.devices tbody a").first
+    return str(link.get_attribute("href")) if link.count() else ""
+
+
+def main() -> int:
+    given = _arguments()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser:
+        for size in given.sizes:
+            for theme in given.themes:
+                _shoot(browser, given, size, theme)
+    return 0
+
+
+def _shoot(browser: Browser, given: argparse.Namespace, size: str, theme: str) -> None:
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    wanted = given.only or ["login", "fleet", "devices", "device", "tokens"]
+    prefix = f"{given.name}-" if given.name else ""
+
+    def take(what: str, address: str) -> None:
+        joined = "&" if "?" in address else "?"
+        page.goto(f"{given.url}{address}{joined}theme={theme}")
+        page.wait_for_timeout(SETTLE_MS)
+        file = given.out / f"{prefix}{what}-{size}-{theme}.png"
+        page.screenshot(path=str(file), full_page=given.full)
+        print(file)
+
+    if "login" in wanted:
+        take("login", "/login/")
+    log_in(page, given.url, given.password, given.user)
+    if given.add and theme == given.themes[0] and size == given.sizes[0]:
+        page.locator(f'button[data-kind="add"][data-count="{given.add}"]').click()
+        page.wait_for_timeout(SETTLE_MS)
+    device = _first_device(page, given.url) if "device" in wanted else ""
+    addresses = {"fleet": "/", "devices": "/devices/", "device": device, "tokens": "/tokens/"}
+    for what, address in addresses.items():
+        if what in wanted and address:
+            take(what, address)
+    context.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
