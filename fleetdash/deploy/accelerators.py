@@ -1,0 +1,169 @@
+"""Proves by booting a guest what runs guests here, and remembers it in `var/accelerators.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+from devices.firmware.proof_guest import KERNEL_ARGUMENTS, build_proof_guest
+
+from devices.firmware.artifact import FirmwareImage
+from devices.firmware.errors import FirmwareError
+from devices.host import architecture as host_architecture
+from devices.qemu.accelerator import proof_key, prove
+from devices.qemu.errors import AcceleratorUnproven, QemuError, QemuMissing
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.identity_file import Identity, mac_for
+from devices.qemu.launch import BootloaderFiles, Confinement, KernelFiles, Launch
+from devices.qemu.spec import Architecture
+from fleetdash.deploy.installation import (
+    CGROUP_VARIABLE,
+    GUEST_USER,
+    NAMESPACE_VARIABLE,
+    USERS_VARIABLE,
+)
+
+ARM64_SAYS = b"fleetdash: userland up"
+X64_SAYS = b"fleetdash-proof-ok"
+# nobody listens there: a guest that only proves an accelerator has nothing to report
+NO_GATEWAY = "10.0.2.2:9"
+
+Say = Callable[[str], None]
+
+
+def proven(var: Path, image: FirmwareImage, *, cache: Path, say: Say) -> dict[str, dict[str, Any]]:
+    """What was proven for each architecture, now or before; one that nothing boots has a null
+    `accelerator` and the reasons.
+
+    Raises QemuError when arm64 guests, which the fleet is made of, cannot run at all.
+    """
+    tries: dict[str, Callable[[], dict[str, Any]]] = {
+        "arm64": lambda: _prove(_arm64(var, image), expect=ARM64_SAYS, say=say),
+        "x64": lambda: _or_reason(
+            lambda: _prove(_x64(var, cache, say), expect=X64_SAYS, say=say)
+        ),
+    }
+    keys = {"arm64": proof_key("arm64", guest=image.sha256), "x64": _x64_key()}
+    known = _read(var)
+    # at once: a guest that hangs on one takes as long as a slow one on the other
+    with ThreadPoolExecutor(len(tries)) as pool:
+        running = {
+            name: pool.submit(attempt)
+            for name, attempt in tries.items()
+            if known.get(name, {}).get("key") != keys[name]
+        }
+        results = {name: future.result() for name, future in running.items()}
+    for name, proof in results.items():
+        known[name] = {"key": keys[name], "proof": proof}
+    if results:
+        _write(var, known)
+    return {name: known[name]["proof"] for name in tries}
+
+
+def sentence(proof: dict[str, Any]) -> str:
+    """A proof as a person reads it."""
+    refused = "; ".join(f"{name} not: {why}" for name, why in proof["refused"].items())
+    found = (
+        f"{proof['accelerator']}, a guest came up in {proof['seconds']:.1f} s"
+        if proof["accelerator"]
+        else "none"
+    )
+    return f"{found}. {refused}" if refused else found
+
+
+def _prove(launch: Launch, *, expect: bytes, say: Say) -> dict[str, Any]:
+    host = host_architecture.normalise(os.uname().machine)
+    proof = prove(
+        launch,
+        _confinement(),
+        host_architecture=cast(Architecture, host),
+        expect=expect,
+        progress=say,
+    )
+    return proof.to_json()
+
+
+def _or_reason(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return attempt()
+    except AcceleratorUnproven as error:
+        return {"accelerator": None, "refused": {"all": str(error)}, "seconds": 0.0}
+    except (QemuError, FirmwareError) as error:
+        return {"accelerator": None, "refused": {"not tried": str(error)}, "seconds": 0.0}
+
+
+def _confinement() -> Confinement:
+    """As guests are confined, so that the proof is of what will run."""
+    namespace = os.environ.get(NAMESPACE_VARIABLE)
+    cgroup = os.environ.get(CGROUP_VARIABLE)
+    user = pwd.getpwnam(GUEST_USER) if os.environ.get(USERS_VARIABLE) else None
+    return Confinement(
+        network_namespace=Path(namespace) if namespace else None,
+        uid=user.pw_uid if user else None,
+        gid=user.pw_gid if user else None,
+        cgroup=Path(cgroup) if cgroup else None,
+    )
+
+
+def _arm64(var: Path, image: FirmwareImage) -> Launch:
+    return Launch(
+        serial="proof-arm64",
+        architecture="arm64",
+        accelerator="tcg",
+        boot=BootloaderFiles(image.bootloader, image.environment),
+        folder=GuestFolder(var / "run" / "proof-arm64"),
+        backing=image.disk,
+        identity=Identity(
+            serial="proof-arm64",
+            mac=mac_for(0),
+            hostname="proof-arm64",
+            secret="0" * 43,
+            gateway=NO_GATEWAY,
+            time=int(time.time()),
+            entropy="0" * 64,
+        ),
+    )
+
+
+def _x64(var: Path, cache: Path, say: Say) -> Launch:
+    guest = build_proof_guest(
+        architecture="x64", cache=cache, output=var / "firmware" / "proof", progress=say
+    )
+    return Launch(
+        serial="proof-x64",
+        architecture="x64",
+        accelerator="tcg",
+        boot=KernelFiles(guest.kernel, guest.initramfs, KERNEL_ARGUMENTS),
+        folder=GuestFolder(var / "run" / "proof-x64"),
+    )
+
+
+def _x64_key() -> str:
+    try:
+        return proof_key("x64")
+    except QemuMissing:
+        return "no qemu"
+
+
+def _file(var: Path) -> Path:
+    return var / "accelerators.json"
+
+
+def _read(var: Path) -> dict[str, dict[str, Any]]:
+    try:
+        known: dict[str, dict[str, Any]] = json.loads(_file(var).read_text())
+        return known
+    except (OSError, ValueError):
+        return {}
+
+
+def _write(var: Path, known: dict[str, dict[str, Any]]) -> None:
+    new = _file(var).with_suffix(f".{os.getpid()}")
+    new.write_text(json.dumps(known, indent=1) + "\n")
+    os.replace(new, _file(var))

@@ -1,0 +1,50 @@
+"""bin/up in the foreground: says what changes until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+from fleetdash.deploy import cli_file, supervision
+from fleetdash.deploy.installation import Installation
+from fleetdash.deploy.progress import Progress
+
+LOOK_EVERY_S = 2.0
+
+
+def until_interrupted(here: Installation, progress: Progress) -> None:
+    """Print a line whenever processes or counts change; returns at Ctrl-C."""
+    progress.line("Ctrl-C stops everything, guests too.")
+    said = ("", "")
+    try:
+        while True:
+            now = (_processes(here), _devices(here))
+            if now != said:
+                progress.line(time.strftime("%H:%M:%S  ") + "; ".join(part for part in now if part))
+                said = now
+            time.sleep(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        return
+
+
+def _processes(here: Installation) -> str:
+    states = supervision.states(here.run)
+    if not states:
+        return "the supervisor is away and will be started again"
+    troubled = [f"{name} is {state}" for name, state in states.items() if state != "RUNNING"]
+    return ", ".join(troubled) or f"{len(states)} processes run"
+
+
+def _devices(here: Installation) -> str:
+    access = cli_file.read(here.var)
+    request = urllib.request.Request(
+        f"{access.url}/api/v1/summary", headers={"Authorization": f"Bearer {access.token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            summary = json.load(answer)
+        return f"{summary['online']} of {summary['total']} devices online"
+    except (OSError, urllib.error.URLError, ValueError, KeyError):
+        return "the page does not answer"

@@ -1,0 +1,35 @@
+"""Guests as `bin/up` and `bin/down` meet them: recorded processes in `var/guests`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_identity import ProcessIdentity, end_all
+
+END_DEADLINE_S = 20.0
+
+
+def recorded(var: Path) -> list[ProcessIdentity]:
+    """The processes of all guests that have a folder, running or not."""
+    try:
+        folders = sorted(var.joinpath("guests").iterdir())
+    except FileNotFoundError:
+        return []
+    found = (GuestFolder(folder).read_process() for folder in folders)
+    return [identity for identity in found if identity]
+
+
+def running(var: Path) -> list[ProcessIdentity]:
+    """The guests that run."""
+    return [identity for identity in recorded(var) if identity.is_alive()]
+
+
+def end_everyone(var: Path) -> list[ProcessIdentity]:
+    """End all guests and remove their folders; gives those that survived."""
+    survivors = end_all(running(var), deadline_s=END_DEADLINE_S, grace_s=1.0)
+    if not survivors:
+        for folder in var.joinpath("guests").glob("*/"):
+            shutil.rmtree(folder, ignore_errors=True)
+    return survivors

@@ -1,0 +1,135 @@
+"""The second half of bin/up, run where the processes will run and see what they see.
+
+    python -m fleetdash.deploy.inside
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+from devices.firmware.artifact import FirmwareImage
+from devices.firmware.build import build_firmware
+from devices.firmware.errors import FirmwareError
+from devices.qemu.errors import QemuError
+from fleetdash.deploy import (
+    accelerators,
+    cli_file,
+    database,
+    processes,
+    redis_conf,
+    supervision,
+    waiting,
+)
+from fleetdash.deploy.errors import DeployError
+from fleetdash.deploy.installation import MISSING_VARIABLE
+from fleetdash.deploy.progress import Progress
+
+FIRMWARE_ARCHITECTURE = "arm64"
+FIRMWARE_VERSION = "1.0.0"
+
+
+def start_everything(var: Path, checkout: Path, progress: Progress) -> None:
+    """Build, prove, migrate, start, wait; raises DeployError."""
+    own_redis = not os.environ.get("REDIS_URL")
+    with progress.step("Firmware for arm64 guests"):
+        image = _firmware(var, progress)
+    with progress.step("Accelerators"):
+        proofs = accelerators.proven(var, image, cache=_cache(var), say=progress.say)
+    for architecture, proof in proofs.items():
+        progress.line(f"    {architecture}: {accelerators.sentence(proof)}")
+    with progress.step("Files for the page"):
+        _precompile(checkout)
+        call_command("collectstatic", interactive=False, verbosity=0)
+    with progress.step("Database"):
+        answer = database.ask("prepare", _question(var, image, proofs))
+    with progress.step("Supervisor"):
+        _write_configurations(var, checkout, own_redis=own_redis)
+        supervision.start(var, checkout)
+    with progress.step("Processes answer"):
+        waiting.until_ready(var, say=progress.say)
+    _accounts(var, answer, progress)
+
+
+def _cache(var: Path) -> Path:
+    return Path(os.environ.get("FLEETDASH_CACHE") or var / "cache")
+
+
+def _firmware(var: Path, progress: Progress) -> FirmwareImage:
+    return build_firmware(
+        architecture=FIRMWARE_ARCHITECTURE,
+        version=FIRMWARE_VERSION,
+        output=var / "firmware" / FIRMWARE_ARCHITECTURE,
+        cache=_cache(var),
+        progress=progress.say,
+    )
+
+
+def _precompile(checkout: Path) -> None:
+    """The processes' own user may not write byte code; without it each starts a second later."""
+    for package in ("fleetdash", "devices"):
+        compileall.compile_dir(checkout / package, quiet=2)
+
+
+def _question(var: Path, image: FirmwareImage, proofs: dict[str, Any]) -> dict[str, Any]:
+    missing = os.environ.get(MISSING_VARIABLE, "")
+    return {
+        "accelerators": proofs,
+        "missing_protections": [sentence for sentence in missing.split("\n") if sentence],
+        "firmware": str(image.folder),
+        "token": cli_file.read(var).token,
+    }
+
+
+def _write_configurations(var: Path, checkout: Path, *, own_redis: bool) -> None:
+    run = var / "run"
+    (run / "redis.conf").write_text(redis_conf.redis_conf(folder=var / "redis"))
+    (run / "supervisord.conf").write_text(
+        supervision.configuration(
+            var,
+            checkout,
+            processes.wanted(own_redis=own_redis),
+            as_root=os.geteuid() == 0,
+        )
+    )
+
+
+def _accounts(var: Path, answer: dict[str, Any], progress: Progress) -> None:
+    """The admin and bin/fleet's token, last: a password that was shown belongs to what runs."""
+    url = cli_file.web_address(settings.BIND, settings.PORT)
+    token = cli_file.read(var).token if answer["token_works"] else ""
+    if not (answer["has_admin"] and token):
+        made = database.ask("accounts", {"wants_token": not token})
+        token = made["token"] or token
+        if made["password"]:
+            progress.line()
+            progress.line(f"  Log in as {database.ADMIN} with the password {made['password']}")
+            progress.line("  It is shown this once and stored nowhere.")
+    cli_file.write(var, cli_file.Access(url, token))
+
+
+def main() -> int:
+    """Start everything; the sentence of what went wrong goes to standard error."""
+    django.setup()
+    progress = Progress()
+    try:
+        start_everything(settings.VAR_DIR, settings.BASE_DIR, progress)
+    except (DeployError, FirmwareError, QemuError) as error:
+        print(f"\nbin/up: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Becomes one of our processes: ends a predecessor, records itself, opens sockets, drops root.
+
+    python -m fleetdash.deploy.run NAME
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
+
+from django.conf import settings
+
+from fleetdash.deploy import installation, processes, records, sockets, users
+from fleetdash.deploy.errors import DeployError
+
+PREDECESSOR_DEADLINE_S = 10.0
+# started again at once, but one that fails at once is started no more than twice in this time
+BACK_OFF_S = 2.0
+
+
+def pause_s(predecessor: records.Record | None, now: float) -> float:
+    """How long to wait before starting, in seconds: a process that keeps failing is held back."""
+    if predecessor is None:
+        return 0.0
+    return max(0.0, min(BACK_OFF_S, predecessor.started_at + BACK_OFF_S - now))
+
+
+def take_over(run: Path, name: str) -> None:
+    """End whoever was recorded under this name and still runs, and record this process instead.
+
+    Raises DeployError for one that survives SIGKILL.
+    """
+    predecessor = records.read(run, name)
+    if predecessor and predecessor.pid != os.getpid() and predecessor.is_alive():
+        print(f"ending {name} {predecessor.pid}, left by an earlier start", flush=True)
+        if records.end([predecessor], deadline_s=PREDECESSOR_DEADLINE_S):
+            raise DeployError(
+                f"{name} (process {predecessor.pid}) of an earlier start cannot be ended; "
+                "it hangs in the kernel."
+            )
+    time.sleep(pause_s(predecessor, time.time()))
+    records.write(run, name, os.getpid())
+
+
+def _prefer_others_to_be_killed() -> None:
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(processes.OURS_OOM_SCORE_ADJ))
+    except OSError:
+        return  # only root may lower it
+
+
+def become(name: str) -> None:
+    """Turn into the process of this name; raises DeployError."""
+    process = processes.DECLARED[name]
+    take_over(settings.VAR_DIR / "run", name)
+    opened = sockets.open_for(process)
+    arguments = processes.command(
+        process, sys.executable, {each: sock.fileno() for each, sock in opened.items()}
+    )
+    _prefer_others_to_be_killed()
+    if process.keeps_root:
+        os.umask(0o077)
+    else:
+        os.umask(0o027)
+        if os.environ.get(installation.USERS_VARIABLE):
+            users.become(installation.FLEET_USER)
+    os.execvp(arguments[0], arguments)
+
+
+def main() -> int:
+    """Become the process named on the command line."""
+    if len(sys.argv) != 2 or sys.argv[1] not in processes.DECLARED:
+        print(f"usage: run {{{','.join(processes.DECLARED)}}}", file=sys.stderr)
+        return 2
+    try:
+        become(sys.argv[1])
+    except DeployError as error:
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Waits until every process answers or makes progress, and says which one does not."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+from django.conf import settings
+
+from devices.services import bus
+from fleetdash.deploy import processes, records, sockets
+from fleetdash.deploy.errors import DeployError
+
+DEADLINE_S = 120.0
+LAST_LINES = 8
+
+
+def until_ready(var: Path, *, say: Callable[[str], None], deadline_s: float = DEADLINE_S) -> None:
+    """Return once web, gateway and all workers are there; raises DeployError with the last words
+    of the one that is not.
+    """
+    began = time.time()
+    missing = {"web", "gateway", *_beating()}
+    until = time.monotonic() + deadline_s
+    while missing:
+        missing -= {name for name in missing if _is_ready(var / "run", name, since=began)}
+        if not missing:
+            return
+        if time.monotonic() > until:
+            name = min(missing)
+            raise DeployError(
+                f"{', '.join(sorted(missing))} did not come up within {deadline_s:.0f} s. "
+                f"{var}/log/{name}.log ends:\n{last_lines(var / 'log' / f'{name}.log')}"
+            )
+        time.sleep(0.1)
+    say("all answer")
+
+
+def _beating() -> set[str]:
+    return {each.name for each in processes.DECLARED.values() if each.heartbeat}
+
+
+def _is_ready(run: Path, name: str, *, since: float) -> bool:
+    if name in ("web", "gateway"):
+        host, port, _ = sockets.addresses()[name]
+        return records.living(run, name) is not None and answers(reachable(host), port)
+    try:
+        beat = bus.client().get(bus.heartbeat_key(name, settings.HOST_NAME))
+    except redis.RedisError:
+        return False
+    return isinstance(beat, bytes) and float(beat) >= since
+
+
+def reachable(bind: str) -> str:
+    """The address at which a program of this machine reaches what is bound to `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(bind, bind)
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether an HTTP server answers there, whatever it thinks of the question."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/login/", headers={"Connection": "close"})
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def last_lines(log: Path) -> str:
+    """The end of a log, or a word for its absence."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+    except OSError:
+        return "(there is no log)"

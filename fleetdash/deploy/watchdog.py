@@ -1,0 +1,118 @@
+"""Keeps the supervisor alive, and ends a process that runs but makes no progress.
+
+A Celery worker can stay up and stop consuming (celery#10205), so it is progress that is watched,
+not the process. The supervisor starts again what is ended here.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
+
+import redis
+from django.conf import settings
+
+from devices.qemu.errors import ProcessGone
+from devices.services import bus
+from fleetdash.deploy import records, supervision
+from fleetdash.deploy.errors import DeployError
+
+LOOK_EVERY_S = 5.0
+SILENT_S = 90.0
+END_DEADLINE_S = 20.0
+STOPPING = "stopping"
+# the worker beats because control asks it to: a silent control says nothing of the worker
+BLAMED_IN_ORDER = (("control", ("control", "beat")), ("worker", ("worker",)))
+INDEPENDENT = (("poller", ("poller",)),)
+
+
+def to_end(silent_s: Mapping[str, float]) -> list[str]:
+    """Which processes to end, given for how long each has shown no progress, in seconds."""
+    blamed: list[str] = []
+    for name, suspects in BLAMED_IN_ORDER:
+        if silent_s.get(name, 0.0) > SILENT_S:
+            blamed += suspects
+            break
+    for name, suspects in INDEPENDENT:
+        if silent_s.get(name, 0.0) > SILENT_S:
+            blamed += suspects
+    return blamed
+
+
+class Progress:
+    """For how long each process has shown none; the time Redis is away counts for nobody."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._seen = dict.fromkeys(names, time.monotonic())
+
+    def look(self) -> dict[str, float]:
+        """Ask Redis for the heartbeats; seconds of silence by process."""
+        now = time.monotonic()
+        names = list(self._seen)
+        keys = [bus.heartbeat_key(name, settings.HOST_NAME) for name in names]
+        try:
+            beats = bus.client().mget(keys)
+        except redis.RedisError:
+            beats = [b""] * len(keys)
+        assert isinstance(beats, list)
+        for name, beat in zip(names, beats, strict=True):
+            if beat is not None:
+                self._seen[name] = now
+        return {name: now - seen for name, seen in self._seen.items()}
+
+    def forgive(self, name: str) -> None:
+        """Give a process that was ended the time to come back."""
+        self._seen[name] = time.monotonic()
+
+
+def watch(run: Path) -> None:
+    """Watch until the supervisor is to stop for good."""
+    progress = Progress(["control", "worker", "poller"])
+    while True:
+        supervisor = supervision.living(run)
+        if supervisor is None:
+            if not (run / STOPPING).exists():
+                print("the supervisor is gone and is started again", flush=True)
+                supervision.start(settings.VAR_DIR, Path.cwd())
+            return  # its own watchdog takes over
+        _wait_for_end(supervisor, LOOK_EVERY_S)
+        for name in to_end(progress.look()):
+            record = records.living(run, name)
+            if record is not None:
+                print(f"{name} {record.pid} makes no progress and is ended", flush=True)
+                records.end([record], deadline_s=END_DEADLINE_S)
+            progress.forgive(name)
+
+
+def _wait_for_end(record: records.Record, seconds: float) -> None:
+    """Wait until this process ends, `seconds` at most."""
+    try:
+        pidfd = record.identity.open_pidfd()
+    except ProcessGone:
+        return
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.poll(1000 * seconds)
+    finally:
+        os.close(pidfd)
+
+
+def main() -> int:
+    """Watch; ends when another watchdog takes over."""
+    try:
+        watch(settings.VAR_DIR / "run")
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
