@@ -62,9 +62,9 @@ if virtio read {_ENV} {_ENV_BLOCK} {_ENV_BLOCKS} && env import -c {_ENV} {_ENV_B
     if test "${{bootcount}}" = 1; then
       echo fleetdash: slot ${{fd_active}} never validated, going back;
       if test ${{fd_active}} = a; then fd_active=b; else fd_active=a; fi;
-      fd_upgrade=0; fd_count=0;
+      fd_upgrade=0; fd_count=0; fd_reverted=1;
     else
-      fd_upgrade=1; fd_count=1;
+      fd_upgrade=1; fd_count=1; fd_reverted=;
     fi;
     run fd_save;
   fi;
@@ -86,6 +86,7 @@ env import -d -c {_ENV} {_ENV_BYTES};
 setenv nerves_fw_active ${{fd_active}};
 setenv upgrade_available ${{fd_upgrade}};
 setenv bootcount ${{fd_count}};
+setenv fleetdash_reverted ${{fd_reverted}};
 env export -c -s {_ENV_BYTES} {_ENV};
 virtio write {_ENV} {_ENV_BLOCK} {_ENV_BLOCKS};
 env import -c {uboot_env.FLASH_ADDRESS:x} {uboot_env.FLASH_BYTES:x};

@@ -102,6 +102,9 @@ def lay_out_root(
             _copy(source, target, mode=0o755 if os.access(source, os.X_OK) else 0o644)
     (root / "etc/fleetdash-firmware").write_text(firmware, encoding="utf-8")
     _copy_libraries(root, unpacked, library_folder)
+    # Erlang's crypto loads OpenSSL's legacy provider or fails.
+    modules = Path("usr/lib") / library_folder / "ossl-modules"
+    _copy(unpacked / modules / "legacy.so", root / modules / "legacy.so", mode=0o644)
     _copy_erlang(root, unpacked)
     _build_agent(root, tools)
 
@@ -140,7 +143,7 @@ def _copy_erlang(root: Path, unpacked: Path) -> None:
         for path in sorted(found[0].glob("ebin/*")):
             if path.suffix in {".app", ".beam"}:
                 _copy(path, target / "ebin" / path.name, mode=0o644)
-        for path in sorted(found[0].glob("priv/lib/crypto.so")):
+        for path in sorted(found[0].glob("priv/lib/crypto*.so")):
             _copy(path, target / "priv/lib" / path.name, mode=0o755)
 
 

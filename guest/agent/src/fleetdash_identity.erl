@@ -2,17 +2,27 @@
 %% Uses only what is preloaded in the virtual machine, see fleetdash_report.
 -module(fleetdash_identity).
 
--export([read/0, parse/1, slot/1, gateway/1]).
+-export([read/0, secret/0, parse/1, slot/1, gateway/1]).
 
 -define(IDENTITY, "/sys/firmware/qemu_fw_cfg/by_name/opt/org.fleetdash/identity/raw").
 -define(FIRMWARE, "/etc/fleetdash-firmware").
 
-%% Everything known, as a map of binaries; what is missing is absent.
+%% Everything known but what is secret, as a map of binaries; what is missing is absent.
 read() ->
-    Identity = parse(fleetdash_proc:read(?IDENTITY)),
+    Identity = maps:remove(<<"secret">>, maps:remove(<<"entropy">>, file())),
     Firmware = parse(fleetdash_proc:read(?FIRMWARE)),
     Both = maps:merge(Firmware, Identity),
     Both#{<<"start">> => <<"cold">>, <<"slot">> => slot(fleetdash_proc:read("/proc/cmdline"))}.
+
+%% The secret, read when it is needed: what no process holds no crash report can print.
+secret() ->
+    case file() of
+        #{<<"secret">> := Secret} -> Secret;
+        _ -> <<>>
+    end.
+
+file() ->
+    parse(fleetdash_proc:read(?IDENTITY)).
 
 %% `key=value' lines; empty ones pad the file.
 parse(Text) ->

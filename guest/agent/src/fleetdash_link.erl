@@ -1,5 +1,174 @@
+%% Holds the socket to the gateway: opens it, speaks, and comes back after a loss.
 -module(fleetdash_link).
--export([start_link/0, connect/1, init/1]).
-start_link() -> proc_lib:start_link(?MODULE, init, [self()]).
-connect(_I) -> ok.
-init(P) -> proc_lib:init_ack(P, {ok, self()}), receive stop -> ok end.
+-behaviour(gen_server).
+
+-export([start_link/0, connect/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-define(PATH, "/device-socket/websocket?vsn=2.0.0").
+-define(CONNECT_MS, 10000).
+-define(HANDSHAKE_MS, 15000).
+-define(CLOCK_TOLERANCE_S, 5).
+-define(REBOOT_MS, 500).
+
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+%% Be this device from now on; an open socket of another one is dropped.
+connect(Identity) ->
+    gen_server:cast(?MODULE, {connect, Identity}).
+
+init([]) ->
+    case fleetdash_report:answered() of
+        none -> ok;
+        Identity -> connect(Identity)
+    end,
+    {ok, closed(#{identity => none, failures => 0, socket => none, connection => 0})}.
+
+handle_call(_, _, State) ->
+    {reply, {error, unknown}, State}.
+
+handle_cast({connect, Identity}, State) ->
+    {noreply, open((drop(State))#{identity => Identity, failures => 0})}.
+
+handle_info({tcp, Socket, Data}, #{socket := Socket} = State) ->
+    Next = received(Data, State),
+    case Next of
+        #{socket := Socket} -> _ = fleetdash_tcp:active_once(Socket);
+        _ -> ok
+    end,
+    {noreply, Next, hibernate};
+handle_info({tcp_closed, Socket}, #{socket := Socket} = State) ->
+    {noreply, again(State)};
+handle_info({tcp_error, Socket, _}, #{socket := Socket} = State) ->
+    {noreply, again(State)};
+handle_info({timer, Connection, open}, #{connection := Connection} = State) ->
+    {noreply, open(State)};
+handle_info({timer, Connection, handshake}, #{connection := Connection, phase := opening} = State) ->
+    {noreply, again(State)};
+handle_info({timer, Connection, Name}, #{connection := Connection, phase := open} = State) ->
+    {Effects, Channel} = fleetdash_channel:timer(Name, maps:get(channel, State)),
+    {noreply, perform(Effects, State#{channel := Channel}), hibernate};
+handle_info(reboot, State) ->
+    _ = os:cmd("/sbin/restart"),
+    {noreply, State};
+handle_info(_, State) ->
+    {noreply, State}.
+
+open(#{identity := Identity} = State) ->
+    {Address, Port} = fleetdash_identity:gateway(Identity),
+    case fleetdash_tcp:connect(Address, Port, ?CONNECT_MS) of
+        {ok, Socket} -> handshake(Socket, State);
+        {error, _} -> again(State)
+    end.
+
+handshake(Socket, #{identity := Identity} = State) ->
+    Key = base64:encode(crypto:strong_rand_bytes(16)),
+    Headers = fleetdash_nh1:headers(maps:get(<<"serial">>, Identity),
+                                    fleetdash_identity:secret(), erlang:system_time(second)),
+    Host = maps:get(<<"gateway">>, Identity),
+    Next = State#{socket := Socket, phase := opening, key => Key, buffer => <<>>},
+    case fleetdash_tcp:send(Socket, fleetdash_websocket:request(Host, ?PATH, Key, Headers)) of
+        ok ->
+            _ = fleetdash_tcp:active_once(Socket),
+            start_timer(handshake, ?HANDSHAKE_MS, Next);
+        {error, _} ->
+            again(Next)
+    end.
+
+received(Data, #{phase := opening, buffer := Buffer, key := Key} = State) ->
+    All = <<Buffer/binary, Data/binary>>,
+    case fleetdash_websocket:response(All, Key) of
+        more -> State#{buffer := All};
+        {open, Rest} -> opened(Rest, State);
+        {refused, 401, Date} ->
+            _ = set_clock(Date),
+            again(State);
+        _ -> again(State)
+    end;
+received(Data, #{phase := open, frames := Frames} = State) ->
+    {Messages, Next} = fleetdash_websocket:message(Data, Frames),
+    messages(Messages, State#{frames := Next});
+received(_, State) ->
+    State.
+
+opened(Rest, #{identity := Identity} = State) ->
+    Channel = fleetdash_channel:new(#{join => fun() -> fleetdash_firmware:join(Identity) end,
+                                      health => fun fleetdash_health:sample/0}),
+    {Effects, Opened} = fleetdash_channel:opened(Channel),
+    Next = State#{phase := open, channel => Opened, frames => fleetdash_websocket:new()},
+    received(Rest, perform(Effects, maps:without([key, buffer], Next))).
+
+messages([], State) ->
+    State;
+messages([{text, Text} | More], #{phase := open} = State) ->
+    {Effects, Channel} =
+        case fleetdash_json:decode(Text) of
+            {ok, Message} -> fleetdash_channel:message(Message, maps:get(channel, State));
+            {error, invalid} -> {[{close, 1007}], maps:get(channel, State)}
+        end,
+    messages(More, perform(Effects, State#{channel := Channel}));
+messages([{ping, Payload} | More], #{phase := open} = State) ->
+    messages(More, frame(pong, Payload, State));
+messages([{close, _} | _], #{phase := open} = State) ->
+    again(frame(close, <<1000:16>>, State));
+messages([{error, Code} | _], #{phase := open} = State) ->
+    again(frame(close, <<Code:16>>, State));
+messages(_, State) ->
+    State.
+
+perform([], State) ->
+    State;
+perform([{send, Term} | More], #{phase := open} = State) ->
+    perform(More, frame(text, fleetdash_json:encode(Term), State));
+perform([{timer, Name, Wait} | More], #{phase := open} = State) ->
+    perform(More, start_timer(Name, Wait, State));
+perform([{close, Code} | _], State) ->
+    again(frame(close, <<Code:16>>, State));
+perform([joined | More], State) ->
+    perform(More, State#{failures := 0});
+perform([identify | More], State) ->
+    fleetdash_proc:say("identify"),
+    perform(More, State);
+perform([reboot | More], State) ->
+    fleetdash_proc:say("rebooting"),
+    _ = erlang:send_after(?REBOOT_MS, self(), reboot),
+    perform(More, State);
+perform([_ | More], State) ->
+    perform(More, State).
+
+frame(Opcode, Payload, #{socket := Socket, phase := open} = State) ->
+    Mask = crypto:strong_rand_bytes(4),
+    case fleetdash_tcp:send(Socket, fleetdash_websocket:encode(Opcode, Payload, Mask)) of
+        ok -> State;
+        {error, _} -> again(State)
+    end;
+frame(_, _, State) ->
+    State.
+
+%% A timer belongs to one connection: those of an earlier one are not answered.
+start_timer(Name, Wait, #{connection := Connection} = State) ->
+    _ = erlang:send_after(Wait, self(), {timer, Connection, Name}),
+    State.
+
+again(#{phase := closed, waiting := true} = State) ->
+    State;
+again(#{failures := Failures} = State) ->
+    Next = (drop(State))#{failures := Failures + 1, waiting := true},
+    start_timer(open, fleetdash_backoff:exponential(Failures + 1), Next).
+
+drop(#{socket := Socket, connection := Connection} = State) ->
+    Socket =:= none orelse fleetdash_tcp:close(Socket),
+    closed((maps:without([channel, frames, key, buffer], State))#{connection := Connection + 1}).
+
+closed(State) ->
+    State#{socket => none, phase => closed, waiting => false}.
+
+set_clock(Date) ->
+    case fleetdash_clock:parse(Date) of
+        {ok, Second} ->
+            Off = abs(Second - erlang:system_time(second)),
+            Off > ?CLOCK_TOLERANCE_S andalso os:cmd("date -s @" ++ integer_to_list(Second));
+        error ->
+            unknown
+    end.

@@ -5,7 +5,7 @@
 %% virtual machine. Whatever becomes of it, the supervised process takes over.
 -module(fleetdash_report).
 
--export([early/0, start_link/0, init/1, request/2, status/1]).
+-export([early/0, start_link/0, init/1, answered/0, request/3, status/1]).
 
 -define(EARLY, fleetdash_report_early).
 -define(TIMEOUT_MS, 5000).
@@ -30,10 +30,15 @@ init(Parent) ->
         {ok, 200} -> ok;
         _ -> report(Identity, 0, none)
     end,
+    persistent_term:put(?MODULE, Identity),
     fleetdash_link:connect(Identity),
     receive
         stop -> ok
     end.
+
+%% The identity the gateway has acknowledged, or `none'.
+answered() ->
+    persistent_term:get(?MODULE, none).
 
 early_answer() ->
     Reference = monitor(process, ?EARLY),
@@ -61,7 +66,7 @@ try_once(Identity) ->
     {Address, Port} = fleetdash_identity:gateway(Identity),
     case fleetdash_tcp:connect(Address, Port, ?TIMEOUT_MS) of
         {ok, Socket} ->
-            Answer = case fleetdash_tcp:send(Socket, request(Identity, uptime())) of
+            Answer = case fleetdash_tcp:send(Socket, request(Identity, fleetdash_identity:secret(), uptime())) of
                          ok -> fleetdash_tcp:recv(Socket, ?TIMEOUT_MS);
                          Error -> Error
                      end,
@@ -79,7 +84,7 @@ answered(Error) ->
     Error.
 
 %% The whole request; the uptime is a number as text.
-request(Identity, Uptime) ->
+request(Identity, Secret, Uptime) ->
     Body = iolist_to_binary(
              ["{\"version\":\"", value(<<"version">>, Identity),
               "\",\"uuid\":\"", value(<<"uuid">>, Identity),
@@ -87,7 +92,7 @@ request(Identity, Uptime) ->
               "\",\"start\":\"", value(<<"start">>, Identity),
               "\",\"uptime_s\":", Uptime, "}"]),
     ["POST /api/status/", value(<<"serial">>, Identity), " HTTP/1.1\r\nHost: ",
-     value(<<"gateway">>, Identity), "\r\nAuthorization: Bearer ", value(<<"secret">>, Identity),
+     value(<<"gateway">>, Identity), "\r\nAuthorization: Bearer ", Secret,
      "\r\nContent-Type: application/json\r\nContent-Length: ", integer_to_list(byte_size(Body)),
      "\r\nConnection: close\r\n\r\n", Body].
 

@@ -1,0 +1,117 @@
+%% The conversation with the gateway, without its socket: Phoenix Channels V2 as NervesHub uses
+%% them. Takes what happened, gives back what to do.
+%%
+%% Effects: `{send, Term}', `{timer, Name, Milliseconds}', `{close, Code}', `joined', `reboot',
+%% `identify'.
+-module(fleetdash_channel).
+
+-export([new/1, opened/1, timer/2, message/2]).
+
+-define(HEARTBEAT_MS, 30000).
+-define(REPLY_MS, 60000).
+-define(HEALTH_MS, 30000).
+-define(FIRST_HEALTH_MS, 3000).
+-define(REJOIN_MS, 5000).
+
+%% `Join' gives the payload for the topic `device', `Health' a health report; both are functions
+%% without arguments, called when needed.
+new(#{join := _, health := _} = Callbacks) ->
+    Callbacks#{ref => 0, joins => #{}, asked => #{}, heartbeat => none, wants_health => false}.
+
+%% The socket is open.
+opened(State) ->
+    {Effects, Joined} = join(<<"device">>, State),
+    {Effects ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], Joined}.
+
+%% A timer that was asked for ran out.
+timer(heartbeat, #{heartbeat := none} = State) ->
+    {Ref, Next} = ref(State),
+    {[{send, [null, Ref, <<"phoenix">>, <<"heartbeat">>, #{}]},
+      {timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)},
+      {timer, {unanswered, Ref}, ?REPLY_MS}],
+     Next#{heartbeat => Ref}};
+timer(heartbeat, State) ->
+    {[{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], State};
+timer({unanswered, Ref}, #{heartbeat := Ref} = State) ->
+    {[{close, 1001}], State};
+timer({unanswered, _}, State) ->
+    {[], State};
+timer(health, #{wants_health := true} = State) ->
+    {Effects, Next} = health(State),
+    {Effects ++ [{timer, health, fleetdash_backoff:around(?HEALTH_MS, 0.1)}], Next};
+timer(health, State) ->
+    {[], State};
+timer({rejoin, Topic}, State) ->
+    join(Topic, State).
+
+%% A message arrived, decoded.
+message([_, Ref, <<"phoenix">>, <<"phx_reply">>, _], #{heartbeat := Ref} = State) ->
+    {[], State#{heartbeat => none}};
+message([_, Ref, Topic, <<"phx_reply">>, Payload], #{asked := Asked} = State) ->
+    case Asked of
+        #{Ref := Topic} -> replied(Topic, Payload, State#{asked => maps:remove(Ref, Asked)});
+        _ -> {[], State}
+    end;
+message([_, _, Topic, Event, _], State)
+  when Event =:= <<"phx_error">>; Event =:= <<"phx_close">> ->
+    lost(Topic, State);
+message([_, _, <<"device">>, <<"extensions:get">>, _], State) ->
+    join(<<"extensions">>, State);
+message([_, _, <<"extensions">>, <<"health:check">>, _], State) ->
+    health(State);
+message([_, _, <<"device">>, <<"identify">>, _], State) ->
+    {[identify], State};
+message([_, _, <<"device">>, <<"reboot">>, _], State) ->
+    {Effects, Next} = push(<<"device">>, <<"rebooting">>, #{}, State),
+    {Effects ++ [reboot], Next};
+message([_, _, <<"device">>, <<"update">>, _], State) ->
+    push(<<"device">>, <<"status_update">>,
+         #{<<"status">> => <<"ignored">>, <<"reason">> => <<"updates are not supported">>}, State);
+message([_, _, _, _, _], State) ->
+    {[], State};
+message(_, State) ->
+    {[{close, 1007}], State}.
+
+replied(<<"device">>, #{<<"status">> := <<"ok">>}, State) ->
+    {[joined], State};
+replied(<<"device">>, _, State) ->
+    {[{close, 1000}], State};
+replied(<<"extensions">>, #{<<"status">> := <<"ok">>, <<"response">> := Wanted}, State)
+  when is_list(Wanted) ->
+    case lists:member(<<"health">>, Wanted) of
+        true ->
+            {Effects, Next} = push(<<"extensions">>, <<"health:attached">>, #{}, State),
+            {Effects ++ [{timer, health, rand:uniform(?FIRST_HEALTH_MS)}],
+             Next#{wants_health => true}};
+        false ->
+            {[], State#{wants_health => false}}
+    end;
+replied(_, _, State) ->
+    {[], State}.
+
+lost(Topic, #{joins := Joins} = State) when is_map_key(Topic, Joins) ->
+    Wants = maps:get(wants_health, State) andalso Topic =/= <<"extensions">>,
+    {[{timer, {rejoin, Topic}, fleetdash_backoff:around(?REJOIN_MS, 0.25)}],
+     State#{joins => maps:remove(Topic, Joins), wants_health => Wants}};
+lost(_, State) ->
+    {[], State}.
+
+join(Topic, State) ->
+    {Ref, #{joins := Joins, asked := Asked} = Next} = ref(State),
+    {[{send, [Ref, Ref, Topic, <<"phx_join">>, join_payload(Topic, State)]}],
+     Next#{joins => Joins#{Topic => Ref}, asked => Asked#{Ref => Topic}}}.
+
+join_payload(<<"device">>, #{join := Join}) -> Join();
+join_payload(<<"extensions">>, _) -> #{<<"health">> => <<"0.0.1">>}.
+
+health(#{health := Health, joins := Joins} = State) when is_map_key(<<"extensions">>, Joins) ->
+    push(<<"extensions">>, <<"health:report">>, #{<<"value">> => Health()}, State);
+health(State) ->
+    {[], State}.
+
+push(Topic, Event, Payload, #{joins := Joins} = State) ->
+    {Ref, Next} = ref(State),
+    {[{send, [maps:get(Topic, Joins, null), Ref, Topic, Event, Payload]}], Next}.
+
+ref(#{ref := Last} = State) ->
+    {integer_to_binary(Last + 1), State#{ref => Last + 1}}.
