@@ -10,10 +10,11 @@ import platform
 import re
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from devices.qemu.errors import AcceleratorUnproven, GuestSpawnFailed, QemuMissing
+from devices.qemu.kvm_device import KVM_DEVICE, why_not_open
 from devices.qemu.launch import Confinement, Launch
 from devices.qemu.process_identity import current_boot_id
 from devices.qemu.spawn import find_program
@@ -29,7 +30,6 @@ _KVM_CPU_MODELS: dict[Architecture, tuple[str | None, ...]] = {
     "x64": ("host", "kvm64"),
     "arm64": ("host",),
 }
-_KVM_DEVICE = Path("/dev/kvm")
 _SYSTEMS: dict[Accelerator, tuple[str, str]] = {
     "kvm": ("Linux", "KVM is Linux's own"),
     "hvf": ("Darwin", "HVF is macOS's own"),
@@ -81,26 +81,70 @@ def prove(
         if reason is not None:
             refused[accelerator] = reason
             continue
-        reasons: list[str] = []
-        usual: tuple[str | None, ...] = (None,)
-        for model in _KVM_CPU_MODELS[architecture] if accelerator == "kvm" else usual:
-            name = f"{accelerator} ({model})" if model else accelerator
-            progress(f"trying an {architecture} guest on {name}")
-            limit_s = tcg_deadline_s if accelerator == "tcg" else deadline_s
+        trial = _Trial(launch, accelerator, confinement, expect, progress)
+        seconds = trial.run(tcg_deadline_s if accelerator == "tcg" else deadline_s)
+        if seconds is None:
+            refused[accelerator] = " ".join(trial.reasons)
+            continue
+        return Proof(
+            architecture, accelerator, refused, round(seconds, 2), version, platform.release(),
+            trial.cpu_model,
+        )  # fmt: skip
+    raise AcceleratorUnproven(architecture, refused)
+
+
+class _Trial:
+    """The tries on one accelerator; `reasons` tells of each that did not boot."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        accelerator: Accelerator,
+        confinement: Confinement,
+        expect: bytes,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._launch = launch
+        self._accelerator = accelerator
+        self._confinement = confinement
+        self._expect = expect
+        self._progress = progress
+        self.reasons: list[str] = []
+        self.cpu_model: str | None = None
+
+    def run(self, deadline_s: float) -> float | None:
+        """Seconds to the expected line; None when no try brought it."""
+        confinement = self._confinement
+        barred = None
+        if self._accelerator == "kvm" and confinement.uid is not None:
+            barred = why_not_open()
+            if barred is not None:
+                # what root would find is worth knowing before rights are changed
+                confinement = replace(confinement, uid=None, gid=None)
+        models: tuple[str | None, ...] = (None,)
+        if self._accelerator == "kvm":
+            models = _KVM_CPU_MODELS[self._launch.architecture]
+        for model in models:
+            name = f"{self._accelerator} (-cpu {model})" if model else self._accelerator
+            self._progress(f"trying an {self._launch.architecture} guest on {name}")
             try:
                 seconds = seconds_to_say(
-                    launch, accelerator, model, confinement, expect=expect, deadline_s=limit_s
-                )
+                    self._launch, self._accelerator, model, confinement,
+                    expect=self._expect, deadline_s=deadline_s,
+                )  # fmt: skip
             except (GuestDidNotBoot, GuestSpawnFailed) as error:
-                reasons.append(f"With {model}: {error}" if model else str(error))
-                progress(f"{name} is refused: {error}")
+                self._refuse(name, f"With -cpu {model}: {error}" if model else str(error))
                 continue
-            return Proof(
-                architecture, accelerator, refused, round(seconds, 2), version,
-                platform.release(), None if model == "host" else model,
-            )  # fmt: skip
-        refused[accelerator] = " ".join(reasons)
-    raise AcceleratorUnproven(architecture, refused)
+            if barred is not None:
+                self._refuse(name, f"A guest boots on it, but {barred}.")
+                return None
+            self.cpu_model = None if model == "host" else model
+            return seconds
+        return None
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self.reasons.append(reason)
+        self._progress(f"{name} is refused: {reason}")
 
 
 def why_not(
@@ -109,7 +153,7 @@ def why_not(
     host_architecture: Architecture,
     *,
     system: str | None = None,
-    kvm_device: Path = _KVM_DEVICE,
+    kvm_device: Path = KVM_DEVICE,
 ) -> str | None:
     """Why this accelerator need not even be tried; None when it has to prove itself."""
     if accelerator == "tcg":
@@ -154,7 +198,7 @@ def proof_key(architecture: Architecture, *, guest: str = "") -> str:
             platform.release(),
             current_boot_id(),
             qemu_version(architecture),
-            "kvm" if os.access(_KVM_DEVICE, os.F_OK) else "no kvm",
+            "kvm" if os.access(KVM_DEVICE, os.F_OK) else "no kvm",
             guest,
         )
     )

@@ -26,12 +26,8 @@ from devices.qemu.errors import (
     QemuMissing,
 )
 from devices.qemu.guest_folder import GuestFolder
-from devices.qemu.launch import (
-    BootloaderFiles,
-    Confinement,
-    Launch,
-    StartedGuest,
-)
+from devices.qemu.kvm_device import group_to_open
+from devices.qemu.launch import BootloaderFiles, Confinement, Launch, StartedGuest
 from devices.qemu.open_files import OpenFiles
 from devices.qemu.overlay import write_overlay
 from devices.qemu.process_identity import ProcessIdentity
@@ -173,10 +169,10 @@ def _confining_words(launch: Launch, confinement: Confinement) -> list[str]:
         words += [nsenter, f"--net={confinement.network_namespace}", "--"]
     words += [find_program("setpriv", "util-linux"), "--no-new-privs"]
     if confinement.uid is not None and confinement.gid is not None:
-        groups = f"--groups={os.stat('/dev/kvm').st_gid}" if launch.accelerator == "kvm" else ""
+        group = group_to_open() if launch.accelerator == "kvm" else None
         words += [
             f"--reuid={confinement.uid}", f"--regid={confinement.gid}",
-            groups or "--clear-groups",
+            "--clear-groups" if group is None else f"--groups={group}",
             "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all",
         ]  # fmt: skip
     return [*words, "--"]
