@@ -66,7 +66,7 @@ def fleet(db: None, bus_redis: redis.Redis) -> str:
 
 @pytest.fixture
 def user(db: None) -> User:
-    return User.objects.create_user("ada", password="a long password")
+    return User.objects.create_user("ada")
 
 
 @pytest.fixture
