@@ -38,10 +38,18 @@ class ProcessStat(NamedTuple):
 
 
 class GuestUse(NamedTuple):
-    """CPU in thousandths of one core since the last sample (None the first time), RSS in KiB."""
+    """CPU in thousandths of one core since the last sample, RSS in KiB.
 
-    cpu_permille: int | None
+    The first sample of a process is its mean since it started.
+    """
+
+    cpu_permille: int
     rss_kib: int
+
+
+def since_boot_s() -> float:
+    """Seconds since boot, on the clock that start times are told by."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def parse_stat(stat: bytes) -> ProcessStat:
@@ -74,7 +82,7 @@ class GuestSampler:
     Holds one open file a process; not thread-safe.
     """
 
-    def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = since_boot_s) -> None:
         self._proc = str(root / "proc")
         self._clock = clock
         self._followed: dict[Process, _Followed] = {}
@@ -94,39 +102,26 @@ class GuestSampler:
     def _one(self, process: Process) -> GuestUse | None:
         followed = self._followed.get(process)
         if followed is None:
-            return self._first(process)
+            try:
+                file = os.open(f"{self._proc}/{process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return None
+            followed = _Followed(file, at_s=process.start_time / TICKS_PER_S, cpu_ticks=0)
+            self._followed[process] = followed
         now = self._clock()
         try:
             stat = parse_stat(os.pread(followed.file, _STAT_BYTES, 0))
         except (OSError, ValueError):
             self._forget(process)
             return None
-        if stat.state in _DEAD_STATES:
+        if stat.start_time != process.start_time or stat.state in _DEAD_STATES:
             self._forget(process)
             return None
-        elapsed_s = now - followed.at_s
-        ticks = stat.cpu_ticks - followed.cpu_ticks
+        elapsed_ticks = max(1.0, (now - followed.at_s) * TICKS_PER_S)
+        spent_ticks = stat.cpu_ticks - followed.cpu_ticks
         followed.at_s = now
         followed.cpu_ticks = stat.cpu_ticks
-        permille = round(ticks * 1000 / (TICKS_PER_S * elapsed_s)) if elapsed_s > 0 else None
-        return GuestUse(permille, stat.resident_pages * PAGE_KIB)
-
-    def _first(self, process: Process) -> GuestUse | None:
-        try:
-            file = os.open(f"{self._proc}/{process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
-        now = self._clock()
-        try:
-            stat = parse_stat(os.pread(file, _STAT_BYTES, 0))
-        except (OSError, ValueError):
-            os.close(file)
-            return None
-        if stat.start_time != process.start_time or stat.state in _DEAD_STATES:
-            os.close(file)
-            return None
-        self._followed[process] = _Followed(file, now, stat.cpu_ticks)
-        return GuestUse(None, stat.resident_pages * PAGE_KIB)
+        return GuestUse(round(spent_ticks * 1000 / elapsed_ticks), stat.resident_pages * PAGE_KIB)
 
     def _forget(self, process: Process) -> None:
         os.close(self._followed.pop(process).file)

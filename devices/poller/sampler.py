@@ -51,7 +51,7 @@ class Roster(Protocol):
 
 def guest_rows(
     guests: Sequence[GuestRef], sampler: GuestSampler, pss_kib: Mapping[str, int]
-) -> list[tuple[int, int | None, int, int | None]]:
+) -> list[tuple[int, int, int, int | None]]:
     """Slot, CPU per mille, RSS KiB and PSS KiB of every guest that is still there."""
     uses = sampler.sample([guest.process for guest in guests])
     return [

@@ -51,13 +51,15 @@ def test_a_name_with_brackets_and_blanks_is_no_trap() -> None:
 
 
 def test_cpu_is_per_mille_of_a_core_since_the_last_sample(tmp_path: Path) -> None:
-    now = [100.0]
+    started_s = 93264 / guests.TICKS_PER_S
+    now = [started_s + 10.0]
     sampler = GuestSampler(tmp_path, clock=lambda: now[0])
     process = Process(42, 93264)
-    write_stat(tmp_path, cpu=1000, pages=10)
-    assert sampler.sample([process]) == [(None, 10 * guests.PAGE_KIB)]
+    write_stat(tmp_path, cpu=guests.TICKS_PER_S, pages=10)
+    # a second of CPU in the ten since it started
+    assert sampler.sample([process]) == [(100, 10 * guests.PAGE_KIB)]
     now[0] += 2.0
-    write_stat(tmp_path, cpu=1000 + guests.TICKS_PER_S // 2, pages=20)
+    write_stat(tmp_path, cpu=guests.TICKS_PER_S * 3 // 2, pages=20)
     assert sampler.sample([process]) == [(250, 20 * guests.PAGE_KIB)]
     now[0] += 0.5
     assert sampler.sample([process]) == [(0, 20 * guests.PAGE_KIB)]
@@ -90,11 +92,11 @@ def test_a_real_process_is_followed_to_its_end(heavy: subprocess.Popen[bytes]) -
     sampler = GuestSampler()
     first = sampler.sample([process])[0]
     assert first is not None
-    assert first.cpu_permille is None
+    assert 0 <= first.cpu_permille <= 1100
     assert 32 << 10 < first.rss_kib < 128 << 10
     second = sampler.sample([process])[0]
     assert second is not None
-    assert second.cpu_permille == 0
+    assert 0 <= second.cpu_permille <= 1000
     heavy.kill()
     heavy.wait()
     assert sampler.sample([process]) == [None]

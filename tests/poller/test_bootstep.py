@@ -109,7 +109,8 @@ def test_a_celery_worker_samples_its_host_and_notices_a_dead_guest(
 
     until(heard)
     listener.close()
-    assert times[-1] - times[0] == pytest.approx(1.0, abs=0.15)
+    # four beats of a quarter second; a loaded machine may miss some
+    assert 0.9 < times[-1] - times[0] < 2.0
     assert said(bus.host_channel(HOST))["memory"]["total_bytes"] > 0
     assert redis.exists(bus.heartbeat_key("poller", HOST))
     until(lambda: [row[0] for row in said(bus.guests_sample_channel(HOST))["guests"]] == [5])
