@@ -42,7 +42,7 @@ def ask(what: str, question: dict[str, Any], *, place: Place | None = None) -> d
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-6:]
         raise DeployError("The database could not be made ready; it said:\n" + "\n".join(said))
-    answer: dict[str, Any] = json.loads(done.stdout.rpartition("\n")[2])
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 

@@ -123,7 +123,7 @@ def main() -> int:
     progress = Progress()
     try:
         start_everything(settings.VAR_DIR, settings.BASE_DIR, progress)
-    except (DeployError, FirmwareError, QemuError) as error:
+    except (DeployError, FirmwareError, QemuError, OSError) as error:
         print(f"\nbin/up: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -51,12 +51,13 @@ def configuration(var: Path, checkout: Path, processes: Sequence[Process], *, as
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
         "",
     ]
-    for priority, process in enumerate(processes):
+    for priority, (group, names) in enumerate(_groups(processes)):
+        lines += [f"[group:{group}]", f"programs={','.join(names)}", f"priority={priority}", ""]
+    for process in processes:
         command = " ".join(start_command(sys.executable, process.name))
         lines += [
             f"[program:{process.name}]",
             f"command={command}",
-            f"priority={priority}",
             "autostart=true",
             "autorestart=true",
             "startsecs=0",
@@ -69,6 +70,16 @@ def configuration(var: Path, checkout: Path, processes: Sequence[Process], *, as
         ]
     # % starts an expression in this format
     return "\n".join(lines).replace("%", "%%")
+
+
+def _groups(processes: Sequence[Process]) -> list[tuple[str, list[str]]]:
+    """Groups end one after another, the last first, and a group's programs all at once.
+
+    Redis outlives the others, which have something to say to it when they end.
+    """
+    first = [each.name for each in processes if each.name == "redis"]
+    others = [each.name for each in processes if each.name != "redis"]
+    return [*([("broker", first)] if first else []), ("fleetdash", others)]
 
 
 def socket_of(run: Path) -> Path:

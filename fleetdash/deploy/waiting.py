@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 
 from devices.services import bus
+from fleetdash.celery import CONTROL_QUEUE, app
 from fleetdash.deploy import processes, records, sockets
 from fleetdash.deploy.errors import DeployError
 
@@ -25,7 +26,9 @@ def until_ready(var: Path, *, say: Callable[[str], None], deadline_s: float = DE
     began = time.time()
     missing = {"web", "gateway", *_beating()}
     until = time.monotonic() + deadline_s
+    asked = False
     while missing:
+        asked = asked or _ask_for_progress()
         missing -= {name for name in missing if _is_ready(var / "run", name, since=began)}
         if not missing:
             return
@@ -37,6 +40,17 @@ def until_ready(var: Path, *, say: Callable[[str], None], deadline_s: float = DE
             )
         time.sleep(0.1)
     say("all answer")
+
+
+def _ask_for_progress() -> bool:
+    """Ask for the round that makes control and worker beat, instead of waiting for beat's first."""
+    try:
+        if not bus.client().ping():
+            return False
+    except redis.RedisError:
+        return False
+    app.send_task("devices.tasks.tend_hosts", queue=CONTROL_QUEUE, expires=60)
+    return True
 
 
 def _beating() -> set[str]:
