@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import struct
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -71,12 +72,22 @@ def client() -> redis.Redis:
     )
 
 
+_away = threading.Event()
+
+
 @contextlib.contextmanager
 def _tolerant(what: str) -> Iterator[None]:
+    """Go on without Redis; its going and its coming back are each logged once."""
     try:
         yield
     except redis.RedisError as error:
-        log.warning("Redis is away (%s): %s", what, error)
+        if not _away.is_set():
+            log.warning("Redis is away (%s): %s", what, error)
+            _away.set()
+    else:
+        if _away.is_set():
+            log.warning("Redis answers again (%s)", what)
+            _away.clear()
 
 
 def _latest(channel: str, message: bytes) -> None:

@@ -64,7 +64,7 @@ def host_capacity(host: Host, starting: int) -> HostCapacity:
         )
     feel = feel_of(sample, host)
     cost = device_cost_bytes(host.name)
-    width = launch_width(feel, device_cost_bytes=cost)
+    width = launch_width(feel, starting=starting, device_cost_bytes=cost)
     return HostCapacity(
         name=host.name,
         fits=feel_capacity(feel, device_cost_bytes=cost, starting=starting),

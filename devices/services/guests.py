@@ -60,11 +60,19 @@ def living_guests(host_name: str) -> list[Guest]:
 
 
 def guests_exited(host_name: str, serials: Sequence[str], reason: str = EXITED) -> int:
-    """Mark devices failed whose process ended unasked; gives how many there were."""
-    ids = Device.objects.on(host_name).filter(serial__in=serials, state__in=EXITABLE)
-    moved = transitions.move(
-        list(ids.values_list("id", flat=True)), old=EXITABLE, new=State.FAILED, reason=reason
-    )
+    """Mark devices failed whose process ended unasked; gives how many there were.
+
+    A device whose row names a living process is left alone: it was started again meanwhile.
+    """
+    devices = Device.objects.on(host_name).filter(serial__in=serials, state__in=EXITABLE)
+    dead = [device.id for device in devices if not _row_process_is_alive(device)]
+    moved = transitions.move(dead, old=EXITABLE, new=State.FAILED, reason=reason)
     if moved:
         dispatch.to_host("tend_host", host_name)
     return len(moved)
+
+
+def _row_process_is_alive(device: Device) -> bool:
+    if device.pid is None or device.start_time is None:
+        return False
+    return ProcessIdentity(device.boot_id, device.pid, device.start_time).is_alive()
