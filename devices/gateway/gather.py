@@ -1,12 +1,14 @@
 """Many small writes made few: what arrives within a moment is written together.
 
-One flush is in flight at a time, so a slow database gets fewer, larger batches instead of a queue.
+The first after a quiet time is written at once; while more come, there is at most one flush a
+window and one in flight, so a slow database gets fewer, larger batches instead of a queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -16,8 +18,9 @@ Value = TypeVar("Value")
 
 
 class Gatherer(Generic[Value]):
-    """Gathers values by serial for `window_s` and hands them to `write`; the newest value wins.
+    """Gathers values by serial and hands them to `write`, the newest value of each.
 
+    Batches are at least `window_s` apart.
     `write` is awaited on the running loop; what it raises reaches everyone who waits on the batch.
     """
 
@@ -29,6 +32,7 @@ class Gatherer(Generic[Value]):
         self._values: dict[str, Value] = {}
         self._written: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._next_at_s = -math.inf
 
     def add(self, serial: str, value: Value) -> asyncio.Future[None]:
         """Take a value; the future is done once the batch that holds it is written.
@@ -45,7 +49,9 @@ class Gatherer(Generic[Value]):
     async def _flush(self) -> None:
         try:
             while self._written is not None:
-                await asyncio.sleep(self._window_s)
+                now_s = asyncio.get_running_loop().time()
+                await asyncio.sleep(max(0.0, self._next_at_s - now_s))
+                self._next_at_s = asyncio.get_running_loop().time() + self._window_s
                 values, self._values = self._values, {}
                 written, self._written = self._written, None
                 await self._settle(values, written)

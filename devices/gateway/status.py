@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import re
 import time
 from typing import Any
@@ -14,6 +15,8 @@ from devices.gateway.answer import Receive, Scope, Send, headers_of, messages, s
 from devices.gateway.errors import Refused
 from devices.gateway.ledger import ledger
 from devices.services.reporting import Report
+
+log = logging.getLogger(__name__)
 
 PATH = re.compile(r"/api/status/([^/]{1,64})")
 BODY_BYTES = 4 * 1024
@@ -31,7 +34,10 @@ async def status(scope: Scope, receive: Receive, send: Send) -> None:
         await ledger().report(report)
     except Refused as refusal:
         await say(send, refusal.status, str(refusal))
-    except DatabaseError:
+    except Exception as error:
+        # whatever it was, the device is to ask again and the gateway to go on
+        if not isinstance(error, DatabaseError):
+            log.exception("A report could not be taken")
         await say(
             send, 503, "The report could not be written; ask again.", [(b"Retry-After", b"1")]
         )

@@ -22,6 +22,25 @@ async def test_what_arrives_within_a_moment_is_written_together_and_the_newest_w
     assert batches == [{"a": 3, "b": 2}]
 
 
+async def test_the_first_is_written_at_once_and_those_after_it_once_a_window() -> None:
+    written_at: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def write(values: dict[str, int]) -> None:
+        written_at.append(loop.time())
+
+    gatherer = Gatherer(write, window_s=0.1)
+    began_at = loop.time()
+    await gatherer.add("a", 1)
+    for name in "bcdef":
+        last = gatherer.add(name, 1)
+        await asyncio.sleep(0.01)
+    await last
+    assert len(written_at) == 2
+    assert written_at[0] - began_at < 0.05
+    assert written_at[1] - written_at[0] >= 0.09
+
+
 async def test_one_flush_is_in_flight_and_what_comes_meanwhile_is_the_next() -> None:
     batches: list[dict[str, int]] = []
     go_on = asyncio.Event()

@@ -79,7 +79,9 @@ def test_a_device_joins_beats_and_reports_its_health(offline: Served) -> None:
         eventually(offline, "ws-0", "online")
     client = redis.Redis.from_url(offline.environment["REDIS_URL"])
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and not client.hexists("fleet:health", "ws-0"):
+    while time.monotonic() < deadline and not (
+        client.hexists("fleet:health", "ws-0") and client.zscore("fleet:presence", "ws-0")
+    ):
         time.sleep(0.05)
     kept = json.loads(client.hget("fleet:health", "ws-0") or b"null")
     assert kept["metrics"] == {"load_1min": 0.25, "mem_used_mb": 41}
