@@ -23,7 +23,10 @@ application = ProtocolTypeRouter(
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(
                 URLRouter(
-                    [path("live/", LiveConsumer.as_asgi()), re_path("", Nowhere.as_asgi())]
+                    [
+                        path("live/", LiveConsumer.as_asgi()),
+                        re_path("", Nowhere.as_asgi()),
+                    ]
                 )
             )
         ),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
+from devices.api import api
 from devices.views import dashboard, device, fleet, lists, tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -24,9 +23,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operations/<int:operation_id>/cancel", fleet.cancel, name="cancel"),
     path("tokens/", tokens.token_page, name="tokens"),
     path("tokens/<int:token_id>/revoke", tokens.revoke, name="revoke"),
+    path("api/v1/", api.urls),
 ]
-
-if find_spec("devices.api.app") is not None:
-    from devices.api import api
-
-    urlpatterns.append(path("api/v1/", api.urls))

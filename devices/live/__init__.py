@@ -1,3 +1,3 @@
-"""The live page's path: frames, the hub that keeps the latest of everything, the browser's socket."""
+"""The live page's path: frames, the hub with the latest of everything, the browser's socket."""
 
 from __future__ import annotations

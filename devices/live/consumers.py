@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
@@ -59,17 +60,23 @@ class LiveConsumer(AsyncWebsocketConsumer):
     viewer: Viewer | None = None
     renewal: asyncio.Task[None] | None = None
 
+    # Channels looks for stale database connections before every message, in a thread; here are
+    # several messages a second from each browser, and no database
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Hand a message of ASGI to its method."""
+        await getattr(self, get_handler_name(message))(message)
+
     async def connect(self) -> None:
         """Accept a person who is logged in, from a page of ours; refuse others with 403."""
         user = self.scope.get("user")
         if user is None or not user.is_authenticated or not same_origin(self.scope["headers"]):
-            await self.close()
+            await self._close()
             return
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         parts = frozenset(",".join(query.get("parts", [])).split(",")) & KNOWN_PARTS
         serial = query.get("console", [""])[0]
         if not re.fullmatch(r"[A-Za-z0-9_-]{0,16}", serial):
-            await self.close()
+            await self._close()
             return
         await self.accept()
         if fragments.OPERATIONS in parts:
@@ -84,9 +91,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
         else:
             await self.send(bytes_data=message)
 
+    async def _close(self, code: int | None = None) -> None:
+        await self.close(code=code)
+
     async def _renew(self) -> None:
         await asyncio.sleep(RECONNECT_S * random.uniform(0.9, 1.1))
-        await self.close(code=SERVICE_RESTART)
+        await self._close(SERVICE_RESTART)
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None
@@ -95,16 +105,18 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.viewer is None:
             return
         if text_data is None or len(text_data) > MOST_MESSAGE_CHARACTERS:
-            await self.close(code=TOO_BIG)
+            await self._close(TOO_BIG)
             return
         try:
             self._take(self.viewer, json.loads(text_data))
         except (ValueError, TypeError, AttributeError, RecursionError):
-            await self.close(code=POLICY_VIOLATION)
+            await self._close(POLICY_VIOLATION)
             return
         await hub.current().feed(self.viewer)
 
-    def _take(self, viewer: Viewer, message: dict[str, Any]) -> None:
+    def _take(self, viewer: Viewer, message: Any) -> None:
+        if not isinstance(message, dict):
+            raise TypeError("a message is an object")
         if "ack" in message:
             viewer.acknowledge(int(message["ack"]))
         if "hidden" in message:

@@ -82,9 +82,12 @@ class Hub:
 
     def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=f"live hub {what}")
-        task.add_done_callback(lambda t: t.cancelled() or log.error(
-            "The live hub's %s ended: %r", what, t.exception()
-        ))
+
+        def ended(done: asyncio.Task[None]) -> None:
+            if not done.cancelled():
+                log.error("The live hub's %s ended: %r", what, done.exception())
+
+        task.add_done_callback(ended)
         return task
 
     async def stop(self) -> None:

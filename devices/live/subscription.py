@@ -88,4 +88,5 @@ class Subscription:
         name = bus.console_channel(serial)
         await pubsub.subscribe(name)
         kept = await self._redis.getrange(name, -bus.CONSOLE_BYTES, -1)
-        await self._heard(f"fleet:console-begin:{serial}", kept or b"")
+        output = kept if isinstance(kept, bytes) else b""
+        await self._heard(f"fleet:console-begin:{serial}", output)

@@ -25,7 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--password", default=os.environ.get("FLEETDASH_PASSWORD", ""))
     parser.add_argument("--out", type=Path, default=Path("docs/screens"))
     parser.add_argument("--name", default="", help="a word before each file's name, such as idle")
-    parser.add_argument("--only", nargs="*", default=[], help="of: login fleet devices device tokens")
+    parser.add_argument("--only", nargs="*", default=[], help="pages, such as: login fleet")
     parser.add_argument("--sizes", nargs="*", default=list(SIZES))
     parser.add_argument("--themes", nargs="*", default=list(THEMES))
     parser.add_argument("--add", type=int, choices=(1, 10), help="press that button first")
