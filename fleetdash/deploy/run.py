@@ -17,7 +17,8 @@ from django.conf import settings
 from fleetdash.deploy import installation, processes, records, sockets, users
 from fleetdash.deploy.errors import DeployError
 
-PREDECESSOR_DEADLINE_S = 10.0
+# half of it passes before SIGKILL; what a task left half done is done again by the next round
+PREDECESSOR_DEADLINE_S = 5.0
 # started again at once, but one that fails at once is started no more than twice in this time
 BACK_OFF_S = 2.0
 

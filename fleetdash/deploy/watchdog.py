@@ -6,6 +6,7 @@ not the process. The supervisor starts again what is ended here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -78,16 +79,22 @@ def watch(run: Path) -> None:
         supervisor = supervision.living(run)
         if supervisor is None:
             if not (run / STOPPING).exists():
-                print("the supervisor is gone and is started again", flush=True)
+                _say("the supervisor is gone and is started again")
                 supervision.start(settings.VAR_DIR, Path.cwd())
             return  # its own watchdog takes over
         _wait_for_end(supervisor, LOOK_EVERY_S)
         for name in to_end(progress.look()):
             record = records.living(run, name)
             if record is not None:
-                print(f"{name} {record.pid} makes no progress and is ended", flush=True)
+                _say(f"{name} {record.pid} makes no progress and is ended")
                 records.end([record], deadline_s=END_DEADLINE_S)
             progress.forgive(name)
+
+
+def _say(sentence: str) -> None:
+    """Into the log, which is a pipe to a supervisor that may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), f"{sentence}\n".encode())
 
 
 def _wait_for_end(record: records.Record, seconds: float) -> None:
@@ -109,7 +116,7 @@ def main() -> int:
     try:
         watch(settings.VAR_DIR / "run")
     except DeployError as error:
-        print(error, file=sys.stderr)
+        _say(str(error))
         return 1
     return 0
 

@@ -1,0 +1,82 @@
+"""What all tests share: folders of their own, a private Redis, a whole running fleet."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+
+from tests.fleet import Fleet, new_fleet, remove
+
+# a test must never meet the fleet of whoever runs it
+_FOLDER = Path(tempfile.mkdtemp(prefix="fleetdash-tests-"))
+settings.VAR_DIR = _FOLDER
+settings.STATIC_ROOT = _FOLDER / "static"
+settings.REDIS_URL = f"unix://{_FOLDER}/redis.sock"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folder() -> Iterator[Path]:
+    """The folder that stands for `var`, removed at the end."""
+    (_FOLDER / "static").mkdir(exist_ok=True)
+    yield _FOLDER
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_process(own_folder: Path) -> Iterator[str]:
+    """A Redis on the unix socket that the settings name; its address."""
+    program = shutil.which("redis-server")
+    assert program, "redis-server is missing: apt-get install redis-server"
+    process = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(own_folder / "redis.sock"), "--save", ""],
+        cwd=own_folder,
+        stdout=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 10
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        while True:
+            try:
+                client.ping()
+                break
+            except redis.ConnectionError:
+                assert time.monotonic() < until, "redis-server does not start"
+                time.sleep(0.02)
+    yield settings.REDIS_URL
+    process.terminate()
+    process.wait(timeout=10)
+
+
+@pytest.fixture
+def redis_server(redis_process: str) -> Iterator[str]:
+    """That Redis, emptied, with `devices.services.bus` connected to it; its address."""
+    from devices.services import bus
+
+    with redis.Redis.from_url(redis_process) as client:
+        client.flushall()
+    bus.client.cache_clear()
+    yield redis_process
+    bus.client().close()
+    bus.client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """A fleetdash started by bin/up and stopped by bin/down, which must leave nothing."""
+    started = new_fleet()
+    try:
+        started.up()
+        yield started
+        started.down()
+        assert started.leftovers() == []
+    finally:
+        if started.processes():
+            started.down()
+        remove(started)
