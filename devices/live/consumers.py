@@ -29,6 +29,10 @@ POLICY_VIOLATION = 1008
 TOO_BIG = 1009
 
 
+# Channels carries no types
+_Socket: Any = AsyncWebsocketConsumer
+
+
 def same_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the page that asks came from the address it asks, port included.
 
@@ -42,7 +46,7 @@ def same_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     )
 
 
-class Nowhere(AsyncWebsocketConsumer):
+class Nowhere(_Socket):  # type: ignore[misc]
     """Refuses a socket to an address that has none."""
 
     async def connect(self) -> None:
@@ -50,7 +54,7 @@ class Nowhere(AsyncWebsocketConsumer):
         await self.close()
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(_Socket):  # type: ignore[misc]
     """Text to the browser is HTML that replaces elements by id, binary is `devices.live.frames`.
 
     From the browser: `{"ack": sequence}`, `{"hidden": bool}`, `{"rows": [slots]}`,
