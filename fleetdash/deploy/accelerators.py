@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
-from devices.firmware.proof_guest import KERNEL_ARGUMENTS, build_proof_guest
 
 from devices.firmware.artifact import FirmwareImage
 from devices.firmware.errors import FirmwareError
@@ -94,7 +93,7 @@ def _or_reason(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return attempt()
     except AcceleratorUnproven as error:
         return {"accelerator": None, "refused": {"all": str(error)}, "seconds": 0.0}
-    except (QemuError, FirmwareError) as error:
+    except (QemuError, FirmwareError, ImportError) as error:
         return {"accelerator": None, "refused": {"not tried": str(error)}, "seconds": 0.0}
 
 
@@ -132,6 +131,8 @@ def _arm64(var: Path, image: FirmwareImage) -> Launch:
 
 
 def _x64(var: Path, cache: Path, say: Say) -> Launch:
+    from devices.firmware.proof_guest import KERNEL_ARGUMENTS, build_proof_guest
+
     guest = build_proof_guest(
         architecture="x64", cache=cache, output=var / "firmware" / "proof", progress=say
     )
