@@ -38,9 +38,8 @@ FIRMWARE_ARCHITECTURE = "arm64"
 FIRMWARE_VERSION = "1.0.0"
 
 
-def start_everything(var: Path, checkout: Path, progress: Progress) -> None:
-    """Build, prove, migrate, start, wait; raises DeployError."""
-    own_redis = not os.environ.get("REDIS_URL")
+def prepare_everything(var: Path, checkout: Path, progress: Progress) -> dict[str, Any]:
+    """Build, prove, collect, migrate; gives what the database says. Raises DeployError."""
     with progress.step("Firmware for arm64 guests"):
         image = _firmware(var, progress)
     with progress.step("Accelerators"):
@@ -52,12 +51,19 @@ def start_everything(var: Path, checkout: Path, progress: Progress) -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
     with progress.step("Database"):
         answer = database.ask("prepare", _question(var, image, proofs))
+    (var / "run" / "redis.conf").write_text(redis_conf.redis_conf(folder=var / "redis"))
+    return answer
+
+
+def start_everything(var: Path, checkout: Path, progress: Progress) -> None:
+    """Prepare, start, wait; raises DeployError."""
+    answer = prepare_everything(var, checkout, progress)
     with progress.step("Supervisor"):
-        _write_configurations(var, checkout, own_redis=own_redis)
+        _write_supervisor_configuration(var, checkout)
         supervision.start(var, checkout)
     with progress.step("Processes answer"):
         waiting.until_ready(var, say=progress.say)
-    _accounts(var, answer, progress)
+    make_accounts(var, answer, progress)
 
 
 def _cache(var: Path) -> Path:
@@ -90,20 +96,13 @@ def _question(var: Path, image: FirmwareImage, proofs: dict[str, Any]) -> dict[s
     }
 
 
-def _write_configurations(var: Path, checkout: Path, *, own_redis: bool) -> None:
-    run = var / "run"
-    (run / "redis.conf").write_text(redis_conf.redis_conf(folder=var / "redis"))
-    (run / "supervisord.conf").write_text(
-        supervision.configuration(
-            var,
-            checkout,
-            processes.wanted(own_redis=own_redis),
-            as_root=os.geteuid() == 0,
-        )
-    )
+def _write_supervisor_configuration(var: Path, checkout: Path) -> None:
+    wanted = processes.wanted(own_redis=not os.environ.get("REDIS_URL"))
+    text = supervision.configuration(var, checkout, wanted, as_root=os.geteuid() == 0)
+    (var / "run" / "supervisord.conf").write_text(text)
 
 
-def _accounts(var: Path, answer: dict[str, Any], progress: Progress) -> None:
+def make_accounts(var: Path, answer: dict[str, Any], progress: Progress) -> None:
     """The admin and bin/fleet's token, last: a password that was shown belongs to what runs."""
     url = cli_file.web_address(settings.BIND, settings.PORT)
     token = cli_file.read(var).token if answer["token_works"] else ""

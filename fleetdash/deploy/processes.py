@@ -25,7 +25,8 @@ class Process:
 
     `arguments` come after the interpreter; `{fd:web}` and the like stand for the number of a
     listening socket the starter opens. `keeps_root` is for what cannot work without it.
-    `heartbeat` names the key in Redis that says the process makes progress.
+    `heartbeat` names the key in Redis that says the process makes progress. `in_containers` is
+    False for what a container's own restarting makes needless.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Process:
     keeps_root: bool = False
     heartbeat: str = ""
     stop_within_s: int = 10
+    in_containers: bool = True
 
 
 def start_command(python: str, name: str) -> list[str]:
@@ -106,7 +108,7 @@ DECLARED: dict[str, Process] = {
         Process("beat", _beat),
         Process("poller", _poller, heartbeat="poller"),
         # it must be able to end a process that hangs, whoever that one runs as
-        Process("watchdog", _watchdog, keeps_root=True),
+        Process("watchdog", _watchdog, keeps_root=True, in_containers=False),
     )
 }
 
