@@ -11,7 +11,7 @@ from devices.services import bus, listing
 router = Router()
 
 
-@router.get("/devices/{serial}/console", response={200: str})
+@router.get("/devices/{serial}/console", response={200: str}, summary="What a device printed")
 def console(request: HttpRequest, serial: Serial) -> HttpResponse:
     """The last 64 KiB the device printed on its serial console, as it printed them."""
     device = listing.device(serial)

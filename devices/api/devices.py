@@ -19,7 +19,7 @@ router = Router()
 Serial = Annotated[str, Path(max_length=64)]
 
 
-@router.get("/devices", response=DevicesOut)
+@router.get("/devices", response=DevicesOut, summary="List devices")
 def some(
     request: HttpRequest,
     search: Annotated[str, Query(max_length=100)] = "",
@@ -36,7 +36,11 @@ def some(
     }
 
 
-@router.get("/devices/{serial}", response={200: DeviceDetailOut, 404: ProblemOut})
+@router.get(
+    "/devices/{serial}",
+    response={200: DeviceDetailOut, 404: ProblemOut},
+    summary="One device",
+)
 def one(request: HttpRequest, serial: Serial) -> dict[str, Any]:
     """One device: what it is, its state and why, its exact command line, what happened to it."""
     device = listing.device(serial)

@@ -27,7 +27,9 @@ OperationId = Annotated[int, Path(ge=1, lt=1 << 63)]
 PROBLEMS = {404: ProblemOut, 409: ProblemOut, 422: ProblemOut, 503: ProblemOut}
 
 
-@router.post("/operations", response={201: OperationOut, **PROBLEMS})
+@router.post(
+    "/operations", response={201: OperationOut, **PROBLEMS}, summary="Add or remove devices"
+)
 def ask(
     request: HttpRequest, wish: OperationIn, idempotency_key: IdempotencyKey = None
 ) -> Status[OperationView]:
@@ -51,15 +53,17 @@ def ask(
     return Status(201, service.get(operation.id))
 
 
-@router.get("/operations", response=OperationsOut)
-def recent(
-    request: HttpRequest, limit: Annotated[int, Query(ge=1, le=100)] = 20
-) -> dict[str, Any]:
+@router.get("/operations", response=OperationsOut, summary="The newest operations")
+def recent(request: HttpRequest, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> dict[str, Any]:
     """The newest operations, newest first."""
     return {"operations": service.recent(limit)}
 
 
-@router.get("/operations/{operation_id}", response={200: OperationOut, 404: ProblemOut})
+@router.get(
+    "/operations/{operation_id}",
+    response={200: OperationOut, 404: ProblemOut},
+    summary="One operation",
+)
 def one(request: HttpRequest, operation_id: OperationId) -> OperationView:
     """One operation with its progress, rate and time left."""
     return service.get(operation_id)
@@ -68,6 +72,7 @@ def one(request: HttpRequest, operation_id: OperationId) -> OperationView:
 @router.post(
     "/operations/{operation_id}/cancel",
     response={200: OperationOut, 404: ProblemOut, 409: ProblemOut},
+    summary="Cancel an operation",
 )
 def cancel(request: HttpRequest, operation_id: OperationId) -> OperationView:
     """Stop starting what has not started yet; what is starting or online stays."""

@@ -34,9 +34,7 @@ def problem(status: int, detail: str, **more: Any) -> HttpResponse:
     """An error's answer."""
     title = http.HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    answer = HttpResponse(
-        json.dumps(body), status=status, content_type="application/problem+json"
-    )
+    answer = HttpResponse(json.dumps(body), status=status, content_type="application/problem+json")
     if status == 401:
         answer["WWW-Authenticate"] = "Bearer"
     return answer

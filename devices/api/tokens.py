@@ -16,13 +16,13 @@ from devices.services import tokens as service
 router = Router()
 
 
-@router.get("/tokens", response=TokensOut)
+@router.get("/tokens", response=TokensOut, summary="Your tokens")
 def mine(request: HttpRequest) -> dict[str, Any]:
     """Your tokens that still work, newest first."""
     return {"tokens": service.of(actor(request))}
 
 
-@router.post("/tokens", response={201: NewTokenOut, 422: ProblemOut})
+@router.post("/tokens", response={201: NewTokenOut, 422: ProblemOut}, summary="Make a token")
 def create(request: HttpRequest, wish: TokenIn) -> Status[dict[str, Any]]:
     """Make a token; its key is shown this once."""
     expires_at = None
@@ -30,13 +30,18 @@ def create(request: HttpRequest, wish: TokenIn) -> Status[dict[str, Any]]:
         expires_at = timezone.now() + timedelta(days=wish.expires_in_days)
     token, key = service.create(actor(request), wish.name, expires_at)
     given = {
-        "id": token.pk, "name": token.name, "created_at": token.created_at,
-        "expires_at": token.expires_at, "key": key,
+        "id": token.pk,
+        "name": token.name,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "key": key,
     }
     return Status(201, given)
 
 
-@router.delete("/tokens/{token_id}", response={204: None, 404: ProblemOut})
+@router.delete(
+    "/tokens/{token_id}", response={204: None, 404: ProblemOut}, summary="Revoke a token"
+)
 def revoke(request: HttpRequest, token_id: Annotated[int, Path(ge=1, lt=1 << 63)]) -> Status[None]:
     """End one of your tokens."""
     service.revoke(token_id, actor(request))

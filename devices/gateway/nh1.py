@@ -91,9 +91,7 @@ def verify(claim: Claim, secret: str | None, now_s: float) -> None:
     """
     message, _, mac_text = claim.signature.rpartition(".")
     protected, _, payload_text = message.partition(".")
-    expected = _mac(
-        secret or "", _salt(ALGORITHM, claim.serial, claim.time_text), message.encode()
-    )
+    expected = _mac(secret or "", _salt(ALGORITHM, claim.serial, claim.time_text), message.encode())
     try:
         genuine = hmac.compare_digest(_decode(mac_text), expected)
         term = external_term.decode(_decode(payload_text)) if genuine else ()

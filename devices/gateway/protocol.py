@@ -168,12 +168,13 @@ def _confirmed(connection: Connection, now_s: float) -> Step:
 def _join(connection: Connection, message: Message, topic: str, now_s: float) -> Step:
     joined = {**connection.joined, topic: message.join_ref}
     if topic == "device":
-        connection = replace(
-            connection, joined=joined, phase=Phase.JOINED, confirmed_at_s=now_s
-        )
+        connection = replace(connection, joined=joined, phase=Phase.JOINED, confirmed_at_s=now_s)
         ask = Message(message.join_ref, None, "device", "extensions:get")
         return connection, [
-            Send(phoenix.reply(message, "ok")), Heard(), Connected(), Send(ask),
+            Send(phoenix.reply(message, "ok")),
+            Heard(),
+            Connected(),
+            Send(ask),
         ]
     if topic == "extensions" and "device" in connection.joined:
         wanted = [name for name in WANTED_EXTENSIONS if name in message.payload]

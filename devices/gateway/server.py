@@ -108,9 +108,12 @@ class SmallRequest(_Request):  # type: ignore[misc]
             return
         self._refused = True
         self.channel.transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nDate: " + _date()
+            b"HTTP/1.1 413 Content Too Large\r\nDate: "
+            + _date()
             + b"\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
-            + str(len(REFUSED_BODY)).encode() + b"\r\n\r\n" + REFUSED_BODY
+            + str(len(REFUSED_BODY)).encode()
+            + b"\r\n\r\n"
+            + REFUSED_BODY
         )
         self.channel.loseConnection()
 

@@ -28,8 +28,13 @@ def ls(fleet: Fleet, *, state: str, search: str, as_json: bool) -> int:
     elif devices:
         rows = [
             (
-                d["serial"], d["state"], text.moment(d["state_since"]), d["host"], d["start"],
-                d["reported_version"] or "-", d["reason"],
+                d["serial"],
+                d["state"],
+                text.moment(d["state_since"]),
+                d["host"],
+                d["start"],
+                d["reported_version"] or "-",
+                d["reason"],
             )
             for d in devices
         ]

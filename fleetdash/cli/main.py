@@ -14,8 +14,16 @@ from fleetdash.cli.errors import CliError
 
 MOST = 10_000
 STATES = (
-    "requested", "spawning", "booting", "online", "offline", "rebooting", "updating", "stopping",
-    "gone", "failed",
+    "requested",
+    "spawning",
+    "booting",
+    "online",
+    "offline",
+    "rebooting",
+    "updating",
+    "stopping",
+    "gone",
+    "failed",
 )
 
 
@@ -48,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--cold", action="store_true", help="start them through the boot-loader")
     remove = commands.add_parser("remove", help="remove so many devices, or those named")
     remove.add_argument(
-        "which", nargs="+", metavar="N|SERIAL",
+        "which",
+        nargs="+",
+        metavar="N|SERIAL",
         help="how many (failed ones first, then the newest), or serials",
     )
     for begins in (add, remove):
@@ -131,13 +141,9 @@ def _run(given: argparse.Namespace, wish: dict[str, Any]) -> int:
                 return 0
             return watch(fleet, begun)
         case "ls":
-            return looking.ls(
-                fleet, state=given.state, search=given.search, as_json=given.as_json
-            )
+            return looking.ls(fleet, state=given.state, search=given.search, as_json=given.as_json)
         case "show":
-            return looking.show(
-                fleet, given.serial, console=given.console, as_json=given.as_json
-            )
+            return looking.show(fleet, given.serial, console=given.console, as_json=given.as_json)
         case "status":
             return looking.status(fleet, as_json=given.as_json)
         case "wait":

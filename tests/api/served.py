@@ -53,7 +53,11 @@ class Served:
         """Run Python with Django set up, in a process of its own; gives what it printed."""
         done = subprocess.run(
             [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-            cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, timeout=60,
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -73,8 +77,9 @@ class Served:
         """Return when the port answers; fails with the log."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(
-                ("127.0.0.1", self.port), timeout=1
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), timeout=1),
             ):
                 return
             assert all(process.poll() is None for process in self.processes), self.log()
@@ -117,14 +122,29 @@ def served(
         )
         try:
             server.start(
-                "redis-server", "--port", "0", "--unixsocket", str(redis_socket),
-                "--save", "", "--dir", name,
+                "redis-server",
+                "--port",
+                "0",
+                "--unixsocket",
+                str(redis_socket),
+                "--save",
+                "",
+                "--dir",
+                name,
             )
-            server.python("from django.core.management import call_command as c; c('migrate', "
-                          "verbosity=0)")
+            server.python(
+                "from django.core.management import call_command as c; c('migrate', verbosity=0)"
+            )
             server.start(
-                sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(server.port),
-                *arguments, application,
+                sys.executable,
+                "-m",
+                "daphne",
+                "-b",
+                "127.0.0.1",
+                "-p",
+                str(server.port),
+                *arguments,
+                application,
             )
             server.wait_until_listening()
             yield server

@@ -121,6 +121,7 @@ def test_a_fault_inside_is_a_sentence_and_no_traceback(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for fault, status in ((OperationalError("locked"), 503), (RuntimeError("x"), 500)):
+
         def fail(fault: Exception = fault) -> None:
             raise fault
 

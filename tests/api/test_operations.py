@@ -15,9 +15,7 @@ pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.usefixtures("fleet
 
 def ask(client: Client, wish: Any, **headers: str) -> Any:
     body = wish if isinstance(wish, str) else json.dumps(wish)
-    return client.post(
-        "/api/v1/operations", body, content_type="application/json", headers=headers
-    )
+    return client.post("/api/v1/operations", body, content_type="application/json", headers=headers)
 
 
 def test_an_addition_is_begun_and_can_be_looked_at(client: Client) -> None:

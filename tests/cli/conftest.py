@@ -52,8 +52,11 @@ def run_fleet(
     """Run bin/fleet with a var folder."""
     return subprocess.run(
         [str(CHECKOUT / "bin" / "fleet"), *arguments],
-        env=environment(FLEETDASH_VAR=str(folder), **more), cwd="/",
-        capture_output=True, text=True, timeout=timeout_s,
+        env=environment(FLEETDASH_VAR=str(folder), **more),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
     )
 
 

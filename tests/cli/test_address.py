@@ -26,7 +26,8 @@ def test_what_bin_up_left_is_found(var: Path) -> None:
 
 def test_the_environment_wins(var: Path) -> None:
     given = {
-        "FLEETDASH_VAR": str(var), "FLEETDASH_URL": "https://fleet.example/",
+        "FLEETDASH_VAR": str(var),
+        "FLEETDASH_URL": "https://fleet.example/",
         "FLEETDASH_TOKEN": "fdt_mine",
     }
     found = address.find(given)

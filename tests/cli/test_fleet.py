@@ -38,11 +38,27 @@ def eventually_requested(web: Served, count: int) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        [], ["fly"], ["add"], ["add", "0"], ["add", "-1"], ["add", "1.5"], ["add", "ten"],
-        ["add", "10001"], ["add", "٣"], ["remove"], ["remove", "0"], ["remove", "1.5"],
-        ["remove", "1", "2"], ["remove", "1", "fd-000001"], ["ls", "--state", "asleep"],
-        ["show"], ["wait"], ["wait", "--online", "x"], ["wait", "--online", "1", "--timeout", "-1"],
-        ["cancel", "x"], ["cancel", "0"],
+        [],
+        ["fly"],
+        ["add"],
+        ["add", "0"],
+        ["add", "-1"],
+        ["add", "1.5"],
+        ["add", "ten"],
+        ["add", "10001"],
+        ["add", "٣"],
+        ["remove"],
+        ["remove", "0"],
+        ["remove", "1.5"],
+        ["remove", "1", "2"],
+        ["remove", "1", "fd-000001"],
+        ["ls", "--state", "asleep"],
+        ["show"],
+        ["wait"],
+        ["wait", "--online", "x"],
+        ["wait", "--online", "1", "--timeout", "-1"],
+        ["cancel", "x"],
+        ["cancel", "0"],
     ],
 )
 def test_asked_wrongly_it_is_2_and_a_sentence(arguments: list[str], tmp_path: Path) -> None:
@@ -160,7 +176,9 @@ def test_waiting_in_vain_is_1_and_says_how_far_it_came(empty: Served, run: Run) 
 
 def test_ctrl_c_leaves_the_operation_running_and_says_how_to_cancel(empty: Served) -> None:
     process = subprocess.Popen(
-        [str(CHECKOUT / "bin" / "fleet"), "add", "1"], stdout=subprocess.PIPE, text=True,
+        [str(CHECKOUT / "bin" / "fleet"), "add", "1"],
+        stdout=subprocess.PIPE,
+        text=True,
         env=environment(FLEETDASH_VAR=str(empty.folder)),
     )
     eventually_requested(empty, 1)
@@ -176,7 +194,9 @@ def test_ctrl_c_leaves_the_operation_running_and_says_how_to_cancel(empty: Serve
 def test_on_a_terminal_there_is_a_bar(empty: Served) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [str(CHECKOUT / "bin" / "fleet"), "add", "2"], stdout=theirs, stderr=theirs,
+        [str(CHECKOUT / "bin" / "fleet"), "add", "2"],
+        stdout=theirs,
+        stderr=theirs,
         env=environment(FLEETDASH_VAR=str(empty.folder), TERM="xterm"),
     )
     os.close(theirs)

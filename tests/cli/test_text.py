@@ -7,9 +7,20 @@ import pytest
 from fleetdash.cli import text
 
 RUNNING = {
-    "id": 3, "kind": "add", "state": "running", "count": 10, "done": 4, "failed": 1,
-    "cancelled": 0, "pending": 5, "seconds": 8.0, "rate_per_s": 0.5, "eta_s": 10.0,
-    "p50_s": 3.0, "p95_s": 7.5, "note": "",
+    "id": 3,
+    "kind": "add",
+    "state": "running",
+    "count": 10,
+    "done": 4,
+    "failed": 1,
+    "cancelled": 0,
+    "pending": 5,
+    "seconds": 8.0,
+    "rate_per_s": 0.5,
+    "eta_s": 10.0,
+    "p50_s": 3.0,
+    "p95_s": 7.5,
+    "note": "",
 }
 
 

@@ -30,11 +30,14 @@ async def socket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebsocketComm
     monkeypatch.setattr(protocol, "HEARTBEAT_TIMEOUT_S", 0.4)
     time_s = int(time.time())
     headers = {
-        "x-nh-alg": nh1.ALGORITHM, "x-nh-key": "fd-1", "x-nh-time": str(time_s),
+        "x-nh-alg": nh1.ALGORITHM,
+        "x-nh-key": "fd-1",
+        "x-nh-time": str(time_s),
         "x-nh-signature": nh1.sign(SECRET, "fd-1", time_s),
     }
     communicator = WebsocketCommunicator(
-        consumer.DeviceConsumer.as_asgi(), consumer.PATH,
+        consumer.DeviceConsumer.as_asgi(),
+        consumer.PATH,
         headers=[(name.encode(), value.encode()) for name, value in headers.items()],
     )
     accepted, _ = await communicator.connect()

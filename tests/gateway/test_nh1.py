@@ -39,9 +39,7 @@ def test_it_makes_the_token_of_the_vector() -> None:
 def test_it_makes_and_believes_the_tokens_the_device_makes(vector: dict[str, Any]) -> None:
     serial, secret, time_s = vector["serial"], vector["secret"], vector["time"]
     assert nh1.sign(secret, serial, time_s) == vector["signature"]
-    given = headers(
-        x_nh_key=serial, x_nh_time=str(time_s), x_nh_signature=vector["signature"]
-    )
+    given = headers(x_nh_key=serial, x_nh_time=str(time_s), x_nh_signature=vector["signature"])
     nh1.verify(nh1.read(given), secret, time_s)
 
 
@@ -65,6 +63,12 @@ def test_a_wrong_secret_and_an_unknown_serial_are_answered_alike() -> None:
         sentences.append((refusal.value.status, str(refusal.value)))
     assert sentences[0] == sentences[1]
     assert sentences[0][0] == 401
+
+
+def test_an_unknown_serial_is_refused_whatever_it_signs_with() -> None:
+    given = headers(x_nh_signature=nh1.sign("", SERIAL, TIME_S))
+    with pytest.raises(Refused):
+        nh1.verify(nh1.read(given), None, TIME_S)
 
 
 def test_a_token_of_another_device_is_refused_even_with_the_same_secret() -> None:
@@ -93,9 +97,15 @@ def test_a_broken_signature_is_refused(signature: str) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"x_nh_alg": ""}, {"x_nh_alg": "NH1-HMAC-sha256-1-32"}, {"x_nh_key": ""},
-        {"x_nh_key": "x" * 65}, {"x_nh_key": "a b"}, {"x_nh_time": "soon"},
-        {"x_nh_time": "-5"}, {"x_nh_time": "9" * 13}, {"x_nh_signature": ""},
+        {"x_nh_alg": ""},
+        {"x_nh_alg": "NH1-HMAC-sha256-1-32"},
+        {"x_nh_key": ""},
+        {"x_nh_key": "x" * 65},
+        {"x_nh_key": "a b"},
+        {"x_nh_time": "soon"},
+        {"x_nh_time": "-5"},
+        {"x_nh_time": "9" * 13},
+        {"x_nh_signature": ""},
         {"x_nh_signature": "x" * 1025},
     ],
 )
@@ -115,8 +125,15 @@ def test_terms_are_read_as_they_are_written(term: external_term.Term) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"\x83", b"\x82a\x01", b"\x83a", b"\x83a\x01a", b"\x83m\xff\xff\xff\xff", b"\x83k",
-        b"\x83" + b"h\x01" * 9 + b"a\x01", b"\x83h\xff",
+        b"",
+        b"\x83",
+        b"\x82a\x01",
+        b"\x83a",
+        b"\x83a\x01a",
+        b"\x83m\xff\xff\xff\xff",
+        b"\x83k",
+        b"\x83" + b"h\x01" * 9 + b"a\x01",
+        b"\x83h\xff",
     ],
 )
 def test_other_terms_are_refused(data: bytes) -> None:

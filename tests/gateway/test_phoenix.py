@@ -30,9 +30,16 @@ def test_a_reply_carries_both_references() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {}, [], [1, 2, 3, 4], [None, None, "t", "e", []], [None, None, "", "e", {}],
-        [None, None, "t", 5, {}], [[], None, "t", "e", {}], [True, None, "t", "e", {}],
-        [None, None, "t" * 201, "e", {}], [10**30, None, "t", "e", {}],
+        {},
+        [],
+        [1, 2, 3, 4],
+        [None, None, "t", "e", []],
+        [None, None, "", "e", {}],
+        [None, None, "t", 5, {}],
+        [[], None, "t", "e", {}],
+        [True, None, "t", "e", {}],
+        [None, None, "t" * 201, "e", {}],
+        [10**30, None, "t", "e", {}],
     ],
 )
 def test_other_shapes_are_refused(value: Any) -> None:

@@ -104,7 +104,8 @@ def test_an_unknown_topic_is_answered_with_an_error() -> None:
         effects = receive(joined(), "7", "7", "elsewhere", event, {})[1]
         assert isinstance(effects[0], Send)
         assert effects[0].message.payload == {
-            "status": "error", "response": {"reason": "unmatched topic"},
+            "status": "error",
+            "response": {"reason": "unmatched topic"},
         }
 
 
@@ -121,8 +122,12 @@ def test_an_unknown_event_is_only_heard() -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("nonsense", 1007), ("[1]", 1007), ("é" * (MESSAGE_BYTES // 2 + 1), 1009),
-     ("x" * (MESSAGE_BYTES + 1), 1009)],
+    [
+        ("nonsense", 1007),
+        ("[1]", 1007),
+        ("é" * (MESSAGE_BYTES // 2 + 1), 1009),
+        ("x" * (MESSAGE_BYTES + 1), 1009),
+    ],
 )
 def test_a_message_out_of_form_closes_the_socket(text: str, code: int) -> None:
     connection, effects = protocol.received_text(joined(), text, 1.0)

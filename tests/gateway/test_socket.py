@@ -115,8 +115,9 @@ def test_a_browser_is_refused(offline: Served) -> None:
 
 def test_another_version_and_another_address_are_refused(offline: Served) -> None:
     for address, status in (("/device-socket/websocket?vsn=1.0.0", 400), ("/live/", 404)):
-        with pytest.raises(InvalidStatus) as refusal, connect(
-            f"ws://127.0.0.1:{offline.port}{address}", additional_headers=headers("ws-1")
+        with (
+            pytest.raises(InvalidStatus) as refusal,
+            connect(f"ws://127.0.0.1:{offline.port}{address}", additional_headers=headers("ws-1")),
         ):
             pass
         assert refusal.value.response.status_code == status

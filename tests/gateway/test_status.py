@@ -158,8 +158,15 @@ def test_the_secret_is_read_from_its_header_only() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [{"version": 1}, {"version": "x" * 65}, {"uuid": None}, {"start": "hot"}, {"slot": "\n"},
-     {"uptime_s": "1"}, {"uptime_s": True}],
+    [
+        {"version": 1},
+        {"version": "x" * 65},
+        {"uuid": None},
+        {"start": "hot"},
+        {"slot": "\n"},
+        {"uptime_s": "1"},
+        {"uptime_s": True},
+    ],
 )
 def test_fields_of_another_kind_are_refused(said: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refusal:
