@@ -42,8 +42,10 @@ def load(folder: Path, *, verify: bool = False) -> FirmwareImage:
     """
     manifest = _manifest(folder)
     try:
-        files = {name: (int(entry["size"]), str(entry["sha256"])) for name, entry in
-                 dict(manifest["files"]).items()}
+        files = {
+            name: (int(entry["size"]), str(entry["sha256"]))
+            for name, entry in dict(manifest["files"]).items()
+        }
         image = FirmwareImage(
             architecture=str(manifest["architecture"]),
             version=str(manifest["version"]),
@@ -94,9 +96,7 @@ def _check_file(path: Path, *, size: int, sha256: str | None) -> None:
                 f"{path} has {found} bytes and should have {size}: build the firmware again."
             )
         if sha256 is not None and sha256_of(path) != sha256:
-            raise CorruptFirmware(
-                f"{path} does not match its SHA-256: build the firmware again."
-            )
+            raise CorruptFirmware(f"{path} does not match its SHA-256: build the firmware again.")
     except OSError as error:
         raise CorruptFirmware(
             f"{path} cannot be read ({error.strerror}): build the firmware again."

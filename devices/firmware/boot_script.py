@@ -55,7 +55,8 @@ _FIT = f"{fit.LOAD_ADDRESS:x}"
 
 _BOOT = f"""
 virtio scan;
-if virtio read {_ENV} {_ENV_BLOCK} {_ENV_BLOCKS} && env import -c {_ENV} {_ENV_BYTES} {" ".join(KEYS)}; then
+if virtio read {_ENV} {_ENV_BLOCK} {_ENV_BLOCKS} &&
+   env import -c {_ENV} {_ENV_BYTES} {" ".join(KEYS)}; then
   fd_active=a;
   if test "${{nerves_fw_active}}" = b; then fd_active=b; fi;
   if test "${{upgrade_available}}" = 1; then

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +110,7 @@ def _build(
     loader = unpacked / "usr/lib/u-boot/qemu_arm64/u-boot.bin"
     shutil.copyfile(loader, image / artifact.BOOTLOADER)
     (image / artifact.ENVIRONMENT).write_bytes(
-        uboot_env.encode(
-            boot_script.environment(kernel_args=arguments), size=uboot_env.FLASH_BYTES
-        )
+        uboot_env.encode(boot_script.environment(kernel_args=arguments), size=uboot_env.FLASH_BYTES)
     )
     return _finish(image, output, key=key, keys=keys, packages=fetched)
 
@@ -182,10 +180,9 @@ def _built(output: Path, key: str) -> FirmwareImage | None:
     return None
 
 
-def _key(version: str, packages: object, tools: Toolchain) -> str:
+def _key(version: str, packages: Iterable[Package], tools: Toolchain) -> str:
     """A fingerprint of everything the result depends on."""
     digest = hashlib.sha256()
-    assert isinstance(packages, type({}.values()))
     for package in packages:
         digest.update(f"{package.name}={package.version} {package.sha256}\n".encode())
     digest.update(f"{tools.key}\n{version}\n".encode())

@@ -9,7 +9,6 @@ the boot-loader how much of the 50 MiB slot to read.
 from __future__ import annotations
 
 import hashlib
-import struct
 
 from devices.firmware import device_tree, layout
 from devices.firmware.errors import LayoutError
@@ -56,9 +55,7 @@ def encode(*, kernel: bytes, initramfs: bytes, description: str, timestamp: int)
     if len(tree) > TREE_BYTES:
         raise LayoutError(f"The image's tree takes {len(tree)} bytes, more than {TREE_BYTES}.")
     front = tree.ljust(TREE_BYTES, b"\0") + initramfs
-    return (front.ljust(kernel_position, b"\0") + kernel).ljust(
-        blocks * layout.BLOCK_BYTES, b"\0"
-    )
+    return (front.ljust(kernel_position, b"\0") + kernel).ljust(blocks * layout.BLOCK_BYTES, b"\0")
 
 
 def _image(kind: str, data: bytes, *, position: int, load: int) -> device_tree.Node:
@@ -76,11 +73,6 @@ def _image(kind: str, data: bytes, *, position: int, load: int) -> device_tree.N
         },
         {"hash-1": device_tree.Node({"algo": "sha256", "value": hashlib.sha256(data).digest()})},
     )
-
-
-def kernel_memory_bytes(kernel: bytes) -> int:
-    """What an arm64 Image takes in memory, its zeroed data included (`Documentation/arm64/booting`)."""
-    return int(struct.unpack_from("<Q", kernel, 16)[0])
 
 
 def _up(value: int, step: int) -> int:

@@ -79,7 +79,10 @@ def initramfs(unpacked: Path) -> bytes:
         cpio.character_device("dev/console", 5, 1),
         cpio.character_device("dev/null", 1, 3),
         cpio.file("bin/busybox", (unpacked / "bin/busybox").read_bytes(), executable=True),
-        *(cpio.symlink(f"bin/{name}", "busybox") for name in ("insmod", "mount", "sh", "switch_root")),
+        *(
+            cpio.symlink(f"bin/{name}", "busybox")
+            for name in ("insmod", "mount", "sh", "switch_root")
+        ),
         cpio.file("init", (GUEST / "initramfs/init").read_bytes(), executable=True),
         cpio.file("modules/order", order.encode()),
         *(cpio.file(f"modules/{name}.ko", content) for name, content in modules),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -74,14 +75,14 @@ class PackageCache:
         `linux-image-*` of `linux-image-cloud-arm64` written `linux-image-cloud-arm64*`.
         Raises `PackageUnavailable`.
         """
-        known = self._index()
-        if all(name in known and self._is_whole(known[name]) for name in names):
-            return {name: known[name] for name in names}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._update()
-        fetched = {name: self._download(name) for name in names}
-        self._write_index({**known, **fetched})
-        return fetched
+        with self._locked():
+            known = self._index()
+            if all(name in known and self._is_whole(known[name]) for name in names):
+                return {name: known[name] for name in names}
+            self._update()
+            fetched = {name: self._download(name) for name in names}
+            self._write_index({**known, **fetched})
+            return fetched
 
     def path(self, package: Package) -> Path:
         """Where the package's file is."""
@@ -96,6 +97,14 @@ class PackageCache:
             )
         target.mkdir(parents=True, exist_ok=True)
         self._run(["dpkg-deb", "--extract", str(path), str(target)], what=f"unpack {path.name}")
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One build at a time fetches into the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
 
     def _is_whole(self, package: Package) -> bool:
         path = self.path(package)
@@ -118,14 +127,16 @@ class PackageCache:
         if self._updated:
             return
         self.progress(f"reading the package lists of {self.architecture}")
-        lists = "\n".join(source.line() for source in sources.of_this_machine(codename=DEBIAN_RELEASE))
+        found = sources.of_this_machine(codename=DEBIAN_RELEASE)
+        lists = "\n".join(source.line() for source in found)
         for name in ("state/lists/partial", "cache/archives/partial", "etc/parts"):
             (self.folder / "apt" / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "apt/etc/sources.list").write_text(lists + "\n", encoding="utf-8")
         (self.folder / "apt/etc/preferences").write_text(_preferences(), encoding="utf-8")
         (self.folder / "apt/state/status").write_text("", encoding="utf-8")
         # A mirror that fails does not matter while the others have what is needed.
-        self._run(["apt-get", *self._options(), "update"], what="read the package lists", check=False)
+        argv = ["apt-get", *self._options(), "update"]
+        self._run(argv, what="read the package lists", check=False)
         self._updated = True
 
     def _download(self, name: str) -> Package:

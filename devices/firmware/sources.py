@@ -11,13 +11,15 @@ FALLBACK_MIRROR = "http://deb.debian.org/debian"
 FALLBACK_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-_ONE_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<rest>.*)$")
+_ONE_LINE = re.compile(
+    r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<rest>.*)$"
+)
 _UNUSABLE_SCHEMES = ("cdrom:",)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One place to fetch packages from: a mirror's address, a suite, and the key it is signed by."""
+    """One place to fetch packages from: a mirror, a suite, and the key it is signed by."""
 
     uri: str
     suite: str

@@ -64,7 +64,9 @@ class Toolchain:
     def _erts(self) -> Path:
         found = sorted((self.root / "usr/lib/erlang").glob("erts-*"))
         if not found:
-            raise BuildFailed(f"There is no Erlang in {self.root}: delete the folder and build again.")
+            raise BuildFailed(
+                f"There is no Erlang in {self.root}: delete the folder and build again."
+            )
         return found[-1]
 
     def _environment(self) -> Mapping[str, str]:

@@ -43,7 +43,9 @@ class Seen:
 
 def send_frame(client: socket.socket, payload: bytes, opcode: int = 1) -> None:
     """One unmasked frame."""
-    size = bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + struct.pack(">H", len(payload))
+    size = (
+        bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + struct.pack(">H", len(payload))
+    )
     client.sendall(bytes([0x80 | opcode]) + size + payload)
 
 
