@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
-
 from devices.firmware.artifact import FirmwareImage
 from devices.firmware.errors import FirmwareError
+from devices.firmware.proof_guest import PROOF_LINE, build_proof_guest
 from devices.host import architecture as host_architecture
 from devices.qemu.accelerator import proof_key, prove
 from devices.qemu.errors import AcceleratorUnproven, QemuError, QemuMissing
@@ -29,7 +29,8 @@ from fleetdash.deploy.installation import (
 )
 
 ARM64_SAYS = b"fleetdash: userland up"
-X64_SAYS = b"fleetdash-proof-ok"
+X64_KERNEL_ARGUMENTS = "console=ttyS0 panic=-1"
+NOT_TRIED = "not tried"
 # nobody listens there: a guest that only proves an accelerator has nothing to report
 NO_GATEWAY = "10.0.2.2:9"
 
@@ -45,7 +46,7 @@ def proven(var: Path, image: FirmwareImage, *, cache: Path, say: Say) -> dict[st
     tries: dict[str, Callable[[], dict[str, Any]]] = {
         "arm64": lambda: _prove(_arm64(var, image), expect=ARM64_SAYS, say=say),
         "x64": lambda: _or_reason(
-            lambda: _prove(_x64(var, cache, say), expect=X64_SAYS, say=say)
+            lambda: _prove(_x64(var, cache, say), expect=PROOF_LINE.encode(), say=say)
         ),
     }
     keys = {"arm64": proof_key("arm64", guest=image.sha256), "x64": _x64_key()}
@@ -60,20 +61,22 @@ def proven(var: Path, image: FirmwareImage, *, cache: Path, say: Say) -> dict[st
         results = {name: future.result() for name, future in running.items()}
     for name, proof in results.items():
         known[name] = {"key": keys[name], "proof": proof}
+    # what was not even tried, for want of a download for example, is tried the next time
+    tried = {name: each for name, each in known.items() if NOT_TRIED not in each["proof"]["refused"]}
     if results:
-        _write(var, known)
+        _write(var, tried)
     return {name: known[name]["proof"] for name in tries}
 
 
 def sentence(proof: dict[str, Any]) -> str:
     """A proof as a person reads it."""
-    refused = "; ".join(f"{name} not: {why}" for name, why in proof["refused"].items())
+    refused = " ".join(f"{name}: {why}" for name, why in proof["refused"].items())
     found = (
         f"{proof['accelerator']}, a guest came up in {proof['seconds']:.1f} s"
         if proof["accelerator"]
         else "none"
     )
-    return f"{found}. {refused}" if refused else found
+    return f"{found}. Refused: {refused}" if refused else found
 
 
 def _prove(launch: Launch, *, expect: bytes, say: Say) -> dict[str, Any]:
@@ -93,8 +96,8 @@ def _or_reason(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return attempt()
     except AcceleratorUnproven as error:
         return {"accelerator": None, "refused": {"all": str(error)}, "seconds": 0.0}
-    except (QemuError, FirmwareError, ImportError) as error:
-        return {"accelerator": None, "refused": {"not tried": str(error)}, "seconds": 0.0}
+    except (QemuError, FirmwareError) as error:
+        return {"accelerator": None, "refused": {NOT_TRIED: str(error)}, "seconds": 0.0}
 
 
 def _confinement() -> Confinement:
@@ -131,8 +134,6 @@ def _arm64(var: Path, image: FirmwareImage) -> Launch:
 
 
 def _x64(var: Path, cache: Path, say: Say) -> Launch:
-    from devices.firmware.proof_guest import KERNEL_ARGUMENTS, build_proof_guest
-
     guest = build_proof_guest(
         architecture="x64", cache=cache, output=var / "firmware" / "proof", progress=say
     )
@@ -140,7 +141,7 @@ def _x64(var: Path, cache: Path, say: Say) -> Launch:
         serial="proof-x64",
         architecture="x64",
         accelerator="tcg",
-        boot=KernelFiles(guest.kernel, guest.initramfs, KERNEL_ARGUMENTS),
+        boot=KernelFiles(guest.kernel, guest.initramfs, X64_KERNEL_ARGUMENTS),
         folder=GuestFolder(var / "run" / "proof-x64"),
     )
 
