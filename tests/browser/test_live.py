@@ -1,0 +1,146 @@
+"""The live page in a real browser, without guests."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.chromium import log_in
+from tests.browser.conftest import Complaints
+from tests.browser.stage import PASSWORD, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+PIXELS = "document.getElementById('cores').toDataURL()"
+
+
+@pytest.fixture
+def inside(page: Page, stage: Stage) -> Page:
+    log_in(page, stage.url, PASSWORD)
+    expect(page.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    return page
+
+
+def test_counts_rows_and_cores_follow_without_a_reload(
+    inside: Page, stage: Stage, complaints: Complaints
+) -> None:
+    expect(inside.get_by_test_id("online")).to_have_text("29")
+    inside.evaluate("window.sameDocument = true")
+    first = inside.evaluate(PIXELS)
+    stage.change(3, "offline")
+    expect(inside.get_by_test_id("online")).to_have_text("28", timeout=5000)
+    expect(inside.get_by_test_id("count-offline")).to_have_text("1")
+    stage.change(3, "online")
+    expect(inside.get_by_test_id("online")).to_have_text("29", timeout=5000)
+    assert inside.evaluate("window.sameDocument")
+    assert inside.evaluate(PIXELS) != first
+    assert complaints == []
+
+
+def test_the_list_searches_pages_and_follows(
+    inside: Page, stage: Stage, complaints: Complaints
+) -> None:
+    inside.keyboard.press("/")
+    expect(inside.locator("#search")).to_be_focused()
+    inside.keyboard.type("fd-000007")
+    expect(inside.locator("tbody tr")).to_have_count(1)
+    assert "q=fd-000007" in inside.url
+    stage.change(7, "offline")
+    expect(inside.locator("#state-7")).to_have_text("offline", timeout=5000)
+    stage.change(7, "online")
+    expect(inside.locator("#state-7")).to_have_text("online", timeout=5000)
+    inside.get_by_label("State").select_option("failed")
+    expect(inside.locator(".empty")).to_contain_text("No device matches.")
+    assert complaints == []
+
+
+def test_a_device_shows_its_console_as_it_speaks(
+    inside: Page, stage: Stage, complaints: Complaints
+) -> None:
+    stage.say("fd-000004", b"U-Boot 2023.01\r\n")
+    inside.goto(stage.url + "/devices/fd-000004/")
+    expect(inside.locator("#console")).to_contain_text("U-Boot 2023.01")
+    stage.say("fd-000004", b"Linux version \x1b[1m6.1\x1b[0m <b>")
+    expect(inside.locator("#console")).to_contain_text("Linux version 6.1 <b>", timeout=5000)
+    assert inside.locator("#console").inner_text().count("U-Boot") == 1
+    assert inside.locator("#command").inner_text() == "qemu \\\n  -m 128"
+    assert complaints == []
+
+
+def test_frozen_figures_say_so_and_recover(inside: Page, stage: Stage) -> None:
+    expect(inside.locator("#stale")).to_be_hidden()
+    stage.publishing.clear()
+    try:
+        expect(inside.locator("#stale-age")).to_have_text(re.compile(r"STALE \d+ s"), timeout=8000)
+        expect(inside.locator("#stale")).to_be_visible()
+    finally:
+        stage.publishing.set()
+    expect(inside.locator("#stale")).to_be_hidden(timeout=5000)
+
+
+def test_the_page_comes_back_after_the_web_process_is_killed(inside: Page, stage: Stage) -> None:
+    inside.evaluate("window.sameDocument = true")
+    stage.kill_web()
+    expect(inside.locator("#connection-word")).to_have_text("reconnecting", timeout=5000)
+    stage.start_web()
+    expect(inside.locator("#connection-word")).to_have_text("live", timeout=20_000)
+    expect(inside.locator("#stale")).to_be_hidden(timeout=5000)
+    assert inside.evaluate("window.sameDocument")
+
+
+def test_a_hundred_is_asked_about_with_an_estimate(inside: Page, complaints: Complaints) -> None:
+    button = inside.locator('button[data-kind="add"][data-count="100"]')
+    button.click()
+    expect(inside.locator("#confirm-question")).to_have_text("Add 100 devices?")
+    expect(inside.locator("#confirm-detail")).to_contain_text("more fit")
+    inside.get_by_role("button", name="Leave it").click()
+    expect(inside.locator("#confirm")).to_be_hidden()
+    expect(inside.get_by_test_id("total")).to_have_text("30")
+    assert complaints == []
+
+
+def test_what_does_not_fit_is_off_and_says_why(inside: Page) -> None:
+    button = inside.locator('button[data-kind="add"][data-count="1000"]')
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_have_attribute("title", re.compile(r"\d+ more fit"))
+    button.click(force=True)
+    expect(inside.locator("#confirm")).to_be_hidden()
+
+
+def test_themes_and_keys(inside: Page, complaints: Complaints) -> None:
+    inside.keyboard.press("t")
+    assert inside.evaluate("document.documentElement.dataset.theme") == "dark"
+    inside.keyboard.press("t")
+    paper = inside.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(247, 246, 242)"
+    inside.keyboard.press("?")
+    expect(inside.locator("#shortcuts")).to_be_visible()
+    inside.locator("#keys-off").check()
+    inside.keyboard.press("Escape")
+    inside.keyboard.press("?")
+    expect(inside.locator("#shortcuts")).to_be_hidden()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("address", ["/", "/devices/", "/devices/fd-000001/", "/tokens/"])
+def test_nothing_is_wider_than_a_phone(inside: Page, stage: Stage, address: str) -> None:
+    inside.set_viewport_size({"width": 390, "height": 844})
+    inside.goto(stage.url + address)
+    assert inside.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_nothing_moves_when_figures_change(inside: Page, stage: Stage) -> None:
+    inside.wait_for_timeout(500)
+    inside.evaluate("""() => {
+      window.shift = 0;
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) window.shift += entry.value;
+      }).observe({ type: "layout-shift", buffered: false });
+    }""")
+    stage.change(5, "offline")
+    inside.wait_for_timeout(2500)
+    stage.change(5, "online")
+    inside.wait_for_timeout(1500)
+    assert inside.evaluate("window.shift") < 0.01

@@ -1,0 +1,40 @@
+"""The whole thing from where a person sits: a button is pressed and a real device comes online."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.chromium import log_in
+from tests.browser.conftest import Complaints
+
+pytestmark = [pytest.mark.browser, pytest.mark.guest, pytest.mark.timeout(240)]
+
+
+def _figure(page: Page, name: str) -> int:
+    return int((page.get_by_test_id(name).text_content() or "0").replace(",", ""))
+
+
+def test_plus_one_brings_a_real_device_online_and_minus_one_takes_it(
+    page: Page, fleet: Any, complaints: Complaints
+) -> None:
+    log_in(page, fleet.url, fleet.admin_password)
+    expect(page.locator("#connection-word")).to_have_text("live", timeout=15_000)
+    online, total = _figure(page, "online"), _figure(page, "total")
+    page.locator('button[data-kind="add"][data-count="1"]').click()
+    expect(page.locator("#toasts")).to_contain_text("Starting 1 device.")
+    expect(page.get_by_test_id("online")).to_have_text(f"{online + 1:,}", timeout=120_000)
+    expect(page.locator("#operations li").first).to_contain_text("done", timeout=10_000)
+
+    page.goto(fleet.url + "/devices/")
+    page.locator("tbody a").first.click()
+    expect(page.locator("#command")).to_contain_text("qemu-system-aarch64")
+    expect(page.locator("#console")).to_contain_text("U-Boot", timeout=10_000)
+
+    page.goto(fleet.url + "/")
+    page.locator('button[data-kind="remove"][data-count="1"]').click()
+    expect(page.locator("#counts")).to_have_attribute("data-total", str(total), timeout=60_000)
+    expect(page.get_by_test_id("online")).to_have_text(f"{online:,}")
+    assert complaints == []

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from devices.live import fragments, panels
+from devices.models import Operation, Target
+from devices.services import bus
+from devices.states import State
+from tests.rows import a_device, a_host, a_sample
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus, "host_sample", lambda name: None)
+    monkeypatch.setattr(bus, "pss", lambda name: {})
+
+
+def _sample(**values: Any) -> dict[str, Any]:
+    sample = a_sample() | values
+    sample["cpu"] |= {"online": 2}
+    return sample
+
+
+def _render(*parts: str, **samples: Any) -> dict[str, fragments.Fragment]:
+    rendered = fragments.render(frozenset(parts), samples, 0.5)
+    return {fragment.name: fragment for fragment in rendered.fragments}
+
+
+def test_every_fragment_is_made_of_elements_the_page_can_find() -> None:
+    a_device(a_host("here"))
+    made = _render(*fragments.PARTS, here=_sample())
+    for fragment in made.values():
+        for element in re.findall(r"^<\w+[^>]*>", fragment.html.strip()):
+            assert " id=" in element
+
+
+def test_only_what_was_asked_for_is_rendered() -> None:
+    assert set(_render(fragments.COUNTS)) == {fragments.COUNTS}
+
+
+def test_a_moving_bar_leaves_the_button_where_it_is() -> None:
+    host = a_host("here")
+    operation = Operation.objects.create(kind="add", count=2, created_at=timezone.now())
+    devices = [a_device(host, state=State.BOOTING) for _ in range(2)]
+    for device in devices:
+        Target.objects.create(operation=operation, device=device)
+    before = _render(fragments.OPERATIONS)
+    assert "Cancel" in before[fragments.OPERATIONS].html
+    Target.objects.filter(device=devices[0]).update(outcome="done", ended_at=timezone.now())
+    after = _render(fragments.OPERATIONS)
+    assert before[fragments.OPERATIONS].key == after[fragments.OPERATIONS].key
+    assert before[fragments.PROGRESS].html != after[fragments.PROGRESS].html
+    assert 'max="2" value="1"' in after[fragments.PROGRESS].html
+    Operation.objects.update(cancel_requested_at=timezone.now())
+    cancelling = _render(fragments.OPERATIONS)[fragments.OPERATIONS]
+    assert cancelling.key != after[fragments.OPERATIONS].key
+    assert "cancelling" in cancelling.html and "<button" not in cancelling.html
+
+
+def test_the_renderer_says_whether_something_runs() -> None:
+    parts = frozenset({fragments.OPERATIONS})
+    assert fragments.render(parts, {}, 0.0).operation_running is False
+    Operation.objects.create(kind="add", count=1, created_at=timezone.now())
+    assert fragments.render(parts, {}, 0.0).operation_running is True
+    assert fragments.render(frozenset({fragments.COUNTS}), {}, 0.0).operation_running is None
+
+
+def test_gone_devices_are_not_counted() -> None:
+    host = a_host("here")
+    a_device(host)
+    a_device(host, state=State.GONE, slot=None)
+    counted = panels.counts()
+    assert (counted["online"], counted["total"]) == (1, 1)
+
+
+def test_the_bar_is_shared_out_whole() -> None:
+    host = a_host("here")
+    for state in (State.ONLINE, State.BOOTING, State.BOOTING):
+        a_device(host, state=state)
+    bar = panels.counts()["bar"]
+    assert sum(float(piece["width"]) for piece in bar) == pytest.approx(1000, abs=0.2)
+
+
+def test_pressure_where_there_is_any() -> None:
+    psi = {"cpu_some": 12.4, "memory_some": 0.0, "memory_full": 0.0, "io_some": 3.0, "io_full": 0.0}
+    html = _render(fragments.HOSTS, here=_sample(psi=psi))[fragments.HOSTS].html
+    assert "12 <small>% CPU" in html
+
+
+def test_the_wall_starts_with_every_place_taken() -> None:
+    host = a_host("here")
+    a_device(host, slot=3, state=State.OFFLINE)
+    a_device(host, slot=None, state=State.GONE)
+    assert fragments.slot_states() == {3: "offline"}
