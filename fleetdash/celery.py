@@ -6,7 +6,9 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
 
-from celery import Celery
+from typing import Any
+
+from celery import Celery, signals
 from django.conf import settings
 
 app = Celery("fleetdash")
@@ -55,6 +57,11 @@ app.conf.update(
     beat_max_loop_interval=5,
 )
 app.autodiscover_tasks(["devices"])
+
+
+@signals.setup_logging.connect
+def _keep_django_logging(**_: Any) -> None:
+    """Celery leaves logging alone once somebody listens here: Django's settings hold."""
 
 
 def _install_bootsteps() -> None:
