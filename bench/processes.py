@@ -30,18 +30,12 @@ def recorded(var: Path) -> dict[str, int]:
 
 
 def cost(pid: int) -> Cost:
-    """What a process and its children cost."""
-    cpu_s, pss_kib = 0.0, 0
-    for each in (pid, *_children(pid)):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        cpu_s += (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
-            if line.startswith(("Pss:", "SwapPss:")):
-                pss_kib += int(line.split()[1])
+    """What a process costs; none of ours does its work in children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    pss_kib = sum(
+        int(line.split()[1])
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        if line.startswith(("Pss:", "SwapPss:"))
+    )
     return Cost(cpu_s, pss_kib)
-
-
-def _children(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    direct = [int(child) for child in path.read_text().split()] if path.exists() else []
-    return [*direct, *(grandchild for child in direct for grandchild in _children(child))]
