@@ -124,9 +124,8 @@ def _memory(memory: Mapping[str, Any]) -> dict[str, Any]:
     detail = f"{words.size(available)} free of {words.size(total)}"
     if memory["swap_total_bytes"]:
         detail += f" · swap {words.size(swap)}"
-    return _card(
-        "Memory", words.size(total - available), detail, percent=100 * (1 - available / total)
-    )
+    used = total - available
+    return _card("Memory", f"{words.size(used)} used", detail, percent=100 * used / total)
 
 
 def _ksm(ksm: Mapping[str, Any] | None) -> dict[str, Any]:
