@@ -36,7 +36,7 @@ class ApiError(Exception):
 
 @dataclass
 class Fleet:
-    """A running fleetdash; `processes()` are those that run now, by name."""
+    """A running fleetdash; `output` is what its first bin/up printed."""
 
     var: Path
     port: int
@@ -88,14 +88,15 @@ class Fleet:
     def up(self) -> str:
         """bin/up --detach; gives what it printed and learns password and token."""
         done = self.run("bin/up", "--detach", timeout_s=UP_DEADLINE_S)
-        self.output = done.stdout + done.stderr
+        output = done.stdout + done.stderr
         if done.returncode != 0:
-            raise AssertionError(f"bin/up failed:\n{self.output}\n{self.logs()}")
+            raise AssertionError(f"bin/up failed:\n{output}\n{self.logs()}")
+        self.output = self.output or output
         if found := _PASSWORD.search(done.stdout):
             self.admin_password = found[1]
         access = json.loads((self.var / "secrets" / "cli.json").read_text())
         self.token = access["token"]
-        return self.output
+        return output
 
     def down(self, *arguments: str) -> str:
         """bin/down; gives what it printed."""

@@ -62,9 +62,8 @@ def proven(var: Path, image: FirmwareImage, *, cache: Path, say: Say) -> dict[st
     for name, proof in results.items():
         known[name] = {"key": keys[name], "proof": proof}
     # what was not even tried, for want of a download for example, is tried the next time
-    tried = {name: each for name, each in known.items() if NOT_TRIED not in each["proof"]["refused"]}
     if results:
-        _write(var, tried)
+        _write(var, {n: p for n, p in known.items() if NOT_TRIED not in p["proof"]["refused"]})
     return {name: known[name]["proof"] for name in tries}
 
 

@@ -1,6 +1,6 @@
 """What bin/up does before it starts anything, for the containers of docker-compose.yml.
 
-    python -m fleetdash.deploy.containers
+python -m fleetdash.deploy.containers
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """bin/down: stops what bin/up started.
 
-    python -m fleetdash.deploy.down [--keep-guests]
+python -m fleetdash.deploy.down [--keep-guests]
 """
 
 from __future__ import annotations

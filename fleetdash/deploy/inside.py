@@ -1,6 +1,6 @@
 """The second half of bin/up, run where the processes will run and see what they see.
 
-    python -m fleetdash.deploy.inside
+python -m fleetdash.deploy.inside
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import compileall
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,14 @@ def prepare_everything(var: Path, checkout: Path, progress: Progress) -> dict[st
 def start_everything(var: Path, checkout: Path, progress: Progress) -> None:
     """Prepare, start, wait; raises DeployError."""
     answer = prepare_everything(var, checkout, progress)
+    wanted = processes.wanted(own_redis=not os.environ.get("REDIS_URL"))
+    began = time.time()
     with progress.step("Supervisor"):
-        _write_supervisor_configuration(var, checkout)
+        text = supervision.configuration(var, checkout, wanted, as_root=os.geteuid() == 0)
+        (var / "run" / "supervisord.conf").write_text(text)
         supervision.start(var, checkout)
     with progress.step("Processes answer"):
-        waiting.until_ready(var, say=progress.say)
+        waiting.until_ready(var, [each.name for each in wanted], since=began)
     make_accounts(var, answer, progress)
 
 
@@ -94,12 +98,6 @@ def _question(var: Path, image: FirmwareImage, proofs: dict[str, Any]) -> dict[s
         "firmware": str(image.folder),
         "token": cli_file.read(var).token,
     }
-
-
-def _write_supervisor_configuration(var: Path, checkout: Path) -> None:
-    wanted = processes.wanted(own_redis=not os.environ.get("REDIS_URL"))
-    text = supervision.configuration(var, checkout, wanted, as_root=os.geteuid() == 0)
-    (var / "run" / "supervisord.conf").write_text(text)
 
 
 def make_accounts(var: Path, answer: dict[str, Any], progress: Progress) -> None:

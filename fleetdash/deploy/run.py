@@ -1,6 +1,6 @@
 """Becomes one of our processes: ends a predecessor, records itself, opens sockets, drops root.
 
-    python -m fleetdash.deploy.run NAME
+python -m fleetdash.deploy.run NAME
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """bin/up: makes this machine ready, then has everything started where the processes will see it.
 
-    python -m fleetdash.deploy.up [--detach]
+python -m fleetdash.deploy.up [--detach]
 """
 
 from __future__ import annotations

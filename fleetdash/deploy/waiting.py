@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 
 import redis
@@ -19,27 +19,27 @@ DEADLINE_S = 120.0
 LAST_LINES = 8
 
 
-def until_ready(var: Path, *, say: Callable[[str], None], deadline_s: float = DEADLINE_S) -> None:
-    """Return once web, gateway and all workers are there; raises DeployError with the last words
-    of the one that is not.
+def until_ready(
+    var: Path, names: Collection[str], *, since: float, deadline_s: float = DEADLINE_S
+) -> None:
+    """Return once all these processes, started after `since` (Unix time), are there.
+
+    One left by an earlier supervisor does not count. Raises DeployError with the last words of one
+    that is not there within the deadline.
     """
-    began = time.time()
-    missing = {"web", "gateway", *_beating()}
+    missing = set(names)
     until = time.monotonic() + deadline_s
     asked = False
     while missing:
         asked = asked or _ask_for_progress()
-        missing -= {name for name in missing if _is_ready(var / "run", name, since=began)}
-        if not missing:
-            return
-        if time.monotonic() > until:
+        missing -= {name for name in missing if _is_ready(var / "run", name, since=since)}
+        if missing and time.monotonic() > until:
             name = min(missing)
             raise DeployError(
                 f"{', '.join(sorted(missing))} did not come up within {deadline_s:.0f} s. "
                 f"{var}/log/{name}.log ends:\n{last_lines(var / 'log' / f'{name}.log')}"
             )
-        time.sleep(0.1)
-    say("all answer")
+        time.sleep(0.1 if missing else 0.0)
 
 
 def _ask_for_progress() -> bool:
@@ -53,19 +53,21 @@ def _ask_for_progress() -> bool:
     return True
 
 
-def _beating() -> set[str]:
-    return {each.name for each in processes.DECLARED.values() if each.heartbeat}
-
-
 def _is_ready(run: Path, name: str, *, since: float) -> bool:
+    record = records.living(run, name)
+    if record is None or record.started_at < since:
+        return False
     if name in ("web", "gateway"):
         host, port, _ = sockets.addresses()[name]
-        return records.living(run, name) is not None and answers(reachable(host), port)
+        return answers(reachable(host), port)
+    heartbeat = processes.DECLARED[name].heartbeat
+    if not heartbeat:
+        return True
     try:
-        beat = bus.client().get(bus.heartbeat_key(name, settings.HOST_NAME))
+        beat = bus.client().get(bus.heartbeat_key(heartbeat, settings.HOST_NAME))
     except redis.RedisError:
         return False
-    return isinstance(beat, bytes) and float(beat) >= since
+    return isinstance(beat, bytes) and float(beat) >= record.started_at
 
 
 def reachable(bind: str) -> str:

@@ -1,0 +1,125 @@
+"""What bin/up and bin/down promise, on a fleet they started."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleetdash.deploy.processes import DECLARED
+from tests.fleet import Fleet, new_fleet, remove
+
+BACK_WITHIN_S = 5.0
+
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(600)]
+
+
+def wait_for(what: Callable[[], bool], deadline_s: float) -> float:
+    """Seconds until it is so; fails when it is not in time."""
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < deadline_s, "it did not come to be"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def is_another(fleet: Fleet, name: str, pid: int) -> bool:
+    now = fleet.processes().get(name)
+    return now is not None and now.pid != pid
+
+
+def ready(fleet: Fleet) -> bool:
+    try:
+        fleet.api("GET", "summary")
+    except OSError:
+        return False
+    return True
+
+
+def test_a_second_up_says_where_it_runs_and_starts_nothing(fleet: Fleet) -> None:
+    before = fleet.processes()
+    began = time.monotonic()
+    done = fleet.run("bin/up", "--detach")
+    assert done.returncode == 0
+    assert f"runs already: {fleet.url}" in done.stdout
+    assert time.monotonic() - began < 10
+    assert fleet.processes() == before
+
+
+def test_the_password_is_shown_once_and_kept_nowhere(fleet: Fleet) -> None:
+    assert fleet.output.count(fleet.admin_password) == 1
+    for place in ("log", "run", "secrets"):
+        for file in (fleet.var / place).rglob("*"):
+            if file.is_file():
+                assert fleet.admin_password.encode() not in file.read_bytes(), file
+
+
+def test_no_secret_is_on_a_command_line_or_in_a_log(fleet: Fleet) -> None:
+    secret_key = (fleet.var / "secrets" / "secret_key").read_text().strip()
+    said = [Path(f"/proc/{each.pid}/cmdline").read_bytes() for each in fleet.processes().values()]
+    said += [log.read_bytes() for log in (fleet.var / "log").iterdir()]
+    for secret in (secret_key, fleet.token):
+        assert not [each for each in said if secret.encode() in each]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root all run as one user")
+def test_each_process_runs_as_who_it_should(fleet: Fleet) -> None:
+    running = fleet.processes()
+    assert set(running) == {*DECLARED, "supervisord"}
+    for name, record in running.items():
+        status = Path(f"/proc/{record.pid}/status").read_text()
+        uids = re.findall(r"^Uid:\s+(.*)$", status, re.M)[0].split()
+        keeps_root = name == "supervisord" or DECLARED[name].keeps_root
+        assert (set(uids) == {"0"}) is keeps_root, name
+        if not keeps_root:
+            assert "NoNewPrivs:\t1" in status
+            assert re.findall(r"^CapEff:\s+0+$", status, re.M), name
+
+
+def test_another_fleet_on_a_taken_port_starts_nothing(fleet: Fleet) -> None:
+    other = new_fleet()
+    other.port = fleet.port
+    try:
+        done = other.run("bin/up", "--detach")
+        assert done.returncode == 1
+        holder = fleet.processes()["web"].pid
+        assert f"Port {fleet.port} on 127.0.0.1 is taken by" in done.stderr
+        assert f"(process {holder})" in done.stderr
+        assert "FLEETDASH_PORT" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert other.processes() == {}
+        assert other.leftovers() == []
+    finally:
+        remove(other)
+
+
+@pytest.mark.parametrize("name", [*DECLARED, "supervisord"])
+def test_whatever_is_killed_is_back_within_seconds(fleet: Fleet, name: str) -> None:
+    record = fleet.processes()[name]
+    record.identity.signal(signal.SIGKILL)
+    assert wait_for(lambda: is_another(fleet, name, record.pid), 20) < BACK_WITHIN_S
+    wait_for(lambda: set(fleet.processes()) == {*DECLARED, "supervisord"} and ready(fleet), 30)
+
+
+def test_up_after_the_supervisor_was_stopped_for_good_replaces_its_orphans(fleet: Fleet) -> None:
+    # neither of the two that start things again is left
+    marker = fleet.var / "run" / "stopping"
+    marker.touch()
+    processes = fleet.processes()
+    processes["supervisord"].identity.signal(signal.SIGKILL)
+    processes["watchdog"].identity.signal(signal.SIGKILL)
+    wait_for(lambda: "supervisord" not in fleet.processes(), 5)
+    orphans = {name: record.pid for name, record in fleet.processes().items()}
+    assert "web" in orphans
+    output = fleet.up()
+    assert "are replaced" in output
+    assert "password" not in output
+    now = fleet.processes()
+    assert set(now) == {*DECLARED, "supervisord"}
+    assert not {now[name].pid for name in orphans} & set(orphans.values())
+    assert ready(fleet)
