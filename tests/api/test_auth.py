@@ -12,7 +12,7 @@ from pytest_django import Settings
 from devices.models import Operation
 from devices.services import tokens
 
-pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.usefixtures("fleet")]
+pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.usefixtures("a_fleet")]
 
 WISH = {"kind": "add", "count": 1}
 

@@ -10,11 +10,11 @@ from devices.services import bus, summary
 from devices.states import State
 from tests.rows import a_device
 
-pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.usefixtures("fleet")]
+pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.usefixtures("a_fleet")]
 
 
 @pytest.fixture
-def three(fleet: str) -> list[Device]:
+def three(a_fleet: str) -> list[Device]:
     host = Host.objects.get()
     return [
         a_device(host, serial="fd-000001", state=State.ONLINE),
@@ -72,12 +72,11 @@ def test_a_device_is_shown_with_its_history_and_without_its_secret(
     assert device.secret not in answer.content.decode()
 
 
-def test_a_device_is_shown_while_redis_is_away(
-    client: Client, three: list[Device], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_device_is_shown_while_redis_is_away(client: Client, three: list[Device]) -> None:
     nowhere = redis.Redis(unix_socket_path="/nonexistent/redis.sock")
-    monkeypatch.setattr(bus, "client", lambda: nowhere)
-    shown = client.get("/api/v1/devices/fd-000001")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bus, "client", lambda: nowhere)
+        shown = client.get("/api/v1/devices/fd-000001")
     assert shown.status_code == 200
     assert shown.json()["last_heard_at"] is None
 

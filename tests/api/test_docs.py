@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import pytest
 from django.test import Client
 from pytest_django import Settings
-
-pytestmark = pytest.mark.urls("tests.api.urls")
 
 
 def test_the_docs_page_loads_nothing_from_elsewhere(browser: Client, settings: Settings) -> None:

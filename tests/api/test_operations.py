@@ -10,7 +10,7 @@ from devices.models import Device, Operation
 from devices.services import bus
 from tests.rows import a_device, a_sample
 
-pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.usefixtures("fleet")]
+pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.usefixtures("a_fleet")]
 
 
 def ask(client: Client, wish: Any, **headers: str) -> Any:
