@@ -14,15 +14,15 @@ LEAST_TRANSLATION_BUFFER_MIB = 4
 class Shape:
     """Memory and processors of a guest, and what its emulation may take; raises BadShape.
 
-    `translation_buffer_mib` is the limit of translated code under tcg. `free_page_reporting` lets
-    the guest hand memory back through its balloon: safe on ordinary anonymous memory only, so a
-    warm clone never has it.
+    `translation_buffer_mib` is the limit of translated code under tcg; docs/confinement.md has what
+    other sizes cost. `free_page_reporting` gives the guest a balloon to hand memory back through:
+    safe on ordinary anonymous memory only, so a warm clone never has one.
     """
 
     memory_mib: int = 128
     cpus: int = 1
     translation_buffer_mib: int = 32
-    free_page_reporting: bool = True
+    free_page_reporting: bool = False
 
     def __post_init__(self) -> None:
         if not 32 <= self.memory_mib <= 65536:
