@@ -10,5 +10,6 @@ import "./stale.js";
 import "./cores.js";
 import "./wall.js";
 import "./console.js";
+import "./device.js";
 import "./announce.js";
 import "./live.js";

@@ -65,6 +65,11 @@ def test_a_device_shows_its_console_as_it_speaks(
     stage.say("fd-000004", b"Linux version \x1b[1m6.1\x1b[0m <b>")
     expect(inside.locator("#console")).to_contain_text("Linux version 6.1 <b>", timeout=5000)
     assert inside.locator("#console").inner_text().count("U-Boot") == 1
+    stage.change(4, "stopping")
+    expect(inside.locator("#device-head .chip")).to_have_text("stopping", timeout=5000)
+    expect(inside.get_by_role("button", name="Remove")).to_have_count(0)
+    stage.change(4, "online")
+    expect(inside.get_by_role("button", name="Remove")).to_have_count(1, timeout=5000)
     assert inside.locator("#command").inner_text() == "qemu \\\n  -m 128"
     assert complaints == []
 
