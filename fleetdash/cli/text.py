@@ -58,7 +58,8 @@ def progress(operation: dict[str, Any]) -> str:
         if operation[name]:
             said += f", {operation[name]} {name}"
     if operation["state"] == "running":
-        said += f", {operation['rate_per_s']:.1f}/s"
+        if operation["rate_per_s"]:
+            said += f", {operation['rate_per_s']:.1f}/s"
         if operation["eta_s"] is not None:
             said += f", {seconds(operation['eta_s'])} left"
     return said

@@ -43,6 +43,8 @@ def test_durations(value: float | None, said: str) -> None:
 
 def test_progress_and_outcome() -> None:
     assert text.progress(RUNNING) == "4 of 10 online, 1 failed, 0.5/s, 10 s left"
+    begun = {**RUNNING, "done": 0, "failed": 0, "pending": 10, "rate_per_s": 0.0, "eta_s": None}
+    assert text.progress(begun) == "0 of 10 online"
     ended: dict[str, Any] = {**RUNNING, "state": "partly", "done": 9, "pending": 0}
     assert text.outcome(ended) == (
         "9 of 10 online, 1 failed in 8.0 s (0.5/s, half by 3.0 s, 95 % by 7.5 s)"
