@@ -53,7 +53,9 @@ _ENV_BLOCKS = f"{layout.ENVIRONMENT.blocks:x}"
 _ENV_BYTES = f"{layout.ENVIRONMENT.size:x}"
 _FIT = f"{fit.LOAD_ADDRESS:x}"
 
+# Importing with -d forgets where U-Boot's own device tree is, so that is noted first.
 _BOOT = f"""
+fd_tree=${{fdtcontroladdr}};
 virtio scan;
 if virtio read {_ENV} {_ENV_BLOCK} {_ENV_BLOCKS} &&
    env import -c {_ENV} {_ENV_BYTES} {" ".join(KEYS)}; then
@@ -121,7 +123,7 @@ fdt get value fd_ramdisk /images/ramdisk load;
 fdt get value fd_size /images/ramdisk data-size;
 setenv bootargs ${{fd_args}} fleetdash.slot=${{fd_slot}};
 echo fleetdash: slot ${{fd_slot}};
-booti ${{fd_kernel}} ${{fd_ramdisk}}:${{fd_size}} ${{fdtcontroladdr}}
+booti ${{fd_kernel}} ${{fd_ramdisk}}:${{fd_size}} ${{fd_tree}}
 """
 
 _RECOVER = f"""

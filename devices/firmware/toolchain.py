@@ -14,7 +14,14 @@ from pathlib import Path
 from devices.firmware.errors import BuildFailed
 from devices.firmware.packages import PackageCache, Progress, host_architecture
 
-TOOL_PACKAGES = ("squashfs-tools", "liblzo2-2", "erlang-base", "erlang-eunit", "erlang-crypto")
+TOOL_PACKAGES = (
+    "squashfs-tools",
+    "liblzo2-2",
+    "erlang-base",
+    "erlang-crypto",
+    "erlang-dev",
+    "erlang-eunit",
+)
 TOOL_TIMEOUT_S = 600
 
 
@@ -92,7 +99,7 @@ class Toolchain:
             done = subprocess.run(
                 argv,
                 cwd=cwd,
-                env={**self._environment(), "TMPDIR": os.environ.get("TMPDIR", "/tmp")},
+                env={**os.environ, **self._environment()},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

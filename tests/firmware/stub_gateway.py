@@ -33,11 +33,11 @@ class Seen:
         """Say something to the device that joined last."""
         send_frame(self.sockets[-1], json.dumps(message).encode())
 
-    def message(self, event: str, timeout_s: float = 20.0) -> list[Any]:
-        """The next message with this event; others are dropped."""
+    def message(self, event: str, *, topic: str = "", timeout_s: float = 20.0) -> list[Any]:
+        """The next message with this event, on this topic if any; others are dropped."""
         while True:
             found = self.messages.get(timeout=timeout_s)
-            if found[3] == event:
+            if found[3] == event and topic in {"", found[2]}:
                 return found
 
 

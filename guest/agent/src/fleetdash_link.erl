@@ -46,6 +46,8 @@ handle_info({timer, Connection, open}, #{connection := Connection} = State) ->
     {noreply, open(State)};
 handle_info({timer, Connection, handshake}, #{connection := Connection, phase := opening} = State) ->
     {noreply, again(State)};
+handle_info({timer, _, handshake}, State) ->
+    {noreply, State};
 handle_info({timer, Connection, Name}, #{connection := Connection, phase := open} = State) ->
     {Effects, Channel} = fleetdash_channel:timer(Name, maps:get(channel, State)),
     {noreply, perform(Effects, State#{channel := Channel}), hibernate};

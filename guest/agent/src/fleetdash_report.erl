@@ -26,10 +26,7 @@ init(Parent) ->
     register(?MODULE, self()),
     proc_lib:init_ack(Parent, {ok, self()}),
     Identity = fleetdash_identity:read(),
-    case early_answer() of
-        {ok, 200} -> ok;
-        _ -> report(Identity, 0, none)
-    end,
+    ok = report(early_answer(), Identity, 0, none),
     persistent_term:put(?MODULE, Identity),
     fleetdash_link:connect(Identity),
     receive
@@ -46,21 +43,19 @@ early_answer() ->
         {'DOWN', Reference, process, _, _} -> persistent_term:get(?EARLY, none)
     end.
 
-report(Identity, Refusals, Last) ->
-    case try_once(Identity) of
-        {ok, 200} ->
-            ok;
-        {ok, Status} when Status =:= 401; Status =:= 404 ->
-            Status =:= Last orelse fleetdash_proc:say(["refused ", integer_to_list(Status)]),
-            Wait = if Refusals + 1 < ?PATIENCE -> ?AGAIN_MS; true -> ?REFUSED_AGAIN_MS end,
-            again(Identity, Refusals + 1, Status, Wait);
-        _ ->
-            again(Identity, Refusals, Last, ?AGAIN_MS)
-    end.
+%% `Last' is the refusal that was said last.
+report({ok, 200}, _, _, _) ->
+    ok;
+report({ok, Status}, Identity, Refusals, Last) when Status =:= 401; Status =:= 404 ->
+    Status =:= Last orelse fleetdash_proc:say(["refused ", integer_to_list(Status)]),
+    Wait = if Refusals + 1 < ?PATIENCE -> ?AGAIN_MS; true -> ?REFUSED_AGAIN_MS end,
+    again(Identity, Refusals + 1, Status, Wait);
+report(_, Identity, Refusals, Last) ->
+    again(Identity, Refusals, Last, ?AGAIN_MS).
 
 again(Identity, Refusals, Last, Wait) ->
     timer:sleep(fleetdash_backoff:around(Wait, 0.25)),
-    report(Identity, Refusals, Last).
+    report(try_once(Identity), Identity, Refusals, Last).
 
 try_once(Identity) ->
     {Address, Port} = fleetdash_identity:gateway(Identity),

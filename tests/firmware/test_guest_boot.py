@@ -1,0 +1,109 @@
+"""A device from power-on to its socket, and the A/B rule, with the real boot-loader."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from devices.firmware.artifact import FirmwareImage
+from tests.firmware.running_guest import SECRET, running
+from tests.firmware.stub_gateway import gateway
+
+pytestmark = pytest.mark.guest
+UPGRADE = {"nerves_fw_active": "b", "upgrade_available": "1", "bootcount": "0"}
+
+
+def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
+    port = 14120
+    with gateway(port, statuses=[401, 503]) as seen, running(firmware, port=port) as guest:
+        for _ in range(3):
+            path, headers, body = seen.reports.get(timeout=30)
+        assert path == "/api/status/525400000001"
+        assert headers["authorization"] == f"Bearer {SECRET}"
+        assert body["version"] == firmware.version
+        assert body["uuid"] == firmware.uuid
+        assert body["slot"] == "a"
+        assert body["start"] == "cold"
+        assert 0.5 < body["uptime_s"] < 30
+        guest.wait_for("fleetdash: refused 401")
+        guest.wait_for("fleetdash: online")
+
+        handshake = seen.handshakes.get(timeout=20)
+        assert handshake["path"] == "/device-socket/websocket?vsn=2.0.0"
+        assert handshake["x-nh-key"] == "525400000001"
+        assert handshake["x-nh-signature"].startswith("SFMyNTY.")
+        join = seen.message("phx_join", topic="device")
+        joined = time.monotonic()
+        assert join[4]["nerves_fw_uuid"] == firmware.uuid
+        assert join[4]["meta"]["firmware_validated"] is True
+        report = seen.message("health:report")[4]["value"]
+        assert report["metrics"]["mem_size_mb"] <= 135
+        assert 0 < report["metrics"]["mem_used_percent"] < 80
+
+        seen.send([None, None, "device", "identify", {}])
+        guest.wait_for("fleetdash: identify")
+        # Past the handshake's deadline the link still stands, and speaks when asked.
+        time.sleep(max(0.0, 17.0 - (time.monotonic() - joined)))
+        seen.send([None, None, "extensions", "health:check", {}])
+        seen.message("health:report")
+        # The gateway goes away for a moment: the device returns by itself, without a new report.
+        seen.sockets[-1].shutdown(2)
+        seen.message("phx_join", topic="device")
+        assert seen.reports.empty()
+
+        seen.send([None, None, "device", "reboot", {}])
+        assert seen.message("rebooting")[2] == "device"
+        guest.wait_for("U-Boot 20", times=2)
+        assert seen.reports.get(timeout=30)[2]["start"] == "cold"
+        assert SECRET not in guest.console
+        assert not re.search("CRASH|ERROR REPORT|Oops|panic", guest.console)
+
+
+def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage) -> None:
+    port = 14121
+    with (
+        gateway(port) as seen,
+        running(firmware, port=port, changes=UPGRADE | {"kept": "yes"}, both_slots=True) as guest,
+    ):
+        assert seen.reports.get(timeout=30)[2]["slot"] == "b"
+        join = seen.message("phx_join", topic="device")
+        assert join[4]["meta"]["firmware_validated"] is False
+        seen.send([None, None, "device", "reboot", {}])
+        assert seen.reports.get(timeout=30)[2]["slot"] == "a"
+        guest.wait_for("fleetdash: slot b never validated, going back")
+        assert (
+            seen.message("phx_join", topic="device")[4]["meta"]["firmware_auto_revert_detected"]
+            is True
+        )
+        guest.end()
+        left = guest.environment()
+    assert (left["nerves_fw_active"], left["upgrade_available"], left["bootcount"]) == (
+        "a",
+        "0",
+        "0",
+    )
+    assert left["kept"] == "yes"
+    assert left["a.nerves_fw_uuid"] == firmware.uuid
+    assert not any(name.startswith("fd_") or name == "bootcmd" for name in left), left
+
+
+def test_a_torn_environment_boots_the_slot_that_verifies(firmware: FirmwareImage) -> None:
+    port = 14122
+    with (
+        gateway(port) as seen,
+        running(firmware, port=port, torn=True, both_slots=True, break_slot="a") as guest,
+    ):
+        assert seen.reports.get(timeout=40)[2]["slot"] == "b"
+        assert "fleetdash: the environment is damaged" in guest.console
+
+
+def test_an_empty_active_slot_gives_way_to_the_other(firmware: FirmwareImage) -> None:
+    port = 14123
+    with (
+        gateway(port) as seen,
+        running(firmware, port=port, changes={"nerves_fw_active": "b"}) as guest,
+    ):
+        assert seen.reports.get(timeout=40)[2]["slot"] == "a"
+        assert "fleetdash: slot b cannot be started" in guest.console
