@@ -6,6 +6,7 @@ python -m fleetdash.deploy.run NAME
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from fleetdash.deploy.errors import DeployError
 PREDECESSOR_DEADLINE_S = 5.0
 # started again at once, but one that fails at once is started no more than twice in this time
 BACK_OFF_S = 2.0
+LEAST_OPEN_FILES = 65536
 
 
 def pause_s(predecessor: records.Record | None, now: float) -> float:
@@ -54,6 +56,16 @@ def _prefer_others_to_be_killed() -> None:
         return  # only root may lower it
 
 
+def _raise_open_files() -> None:
+    """A thousand guests are as many consoles in the worker, sockets in the gateway."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(hard, LEAST_OPEN_FILES) if os.geteuid() == 0 else hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except (OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def become(name: str) -> None:
     """Turn into the process of this name; raises DeployError."""
     process = processes.DECLARED[name]
@@ -63,6 +75,7 @@ def become(name: str) -> None:
         process, sys.executable, {each: sock.fileno() for each, sock in opened.items()}
     )
     _prefer_others_to_be_killed()
+    _raise_open_files()
     if process.keeps_root:
         os.umask(0o077)
     else:

@@ -67,6 +67,15 @@ def test_no_secret_is_on_a_command_line_or_in_a_log(fleet: Fleet) -> None:
         assert not [each for each in said if secret.encode() in each]
 
 
+def test_each_process_may_open_a_file_for_each_of_many_guests(fleet: Fleet) -> None:
+    for name, record in fleet.processes().items():
+        if name in ("web", "gateway", "worker", "poller"):
+            limits = Path(f"/proc/{record.pid}/limits").read_text()
+            soft, hard = re.findall(r"^Max open files\s+(\d+)\s+(\d+)", limits, re.M)[0]
+            assert soft == hard, name
+            assert os.geteuid() != 0 or int(soft) >= 65536, name
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="without root all run as one user")
 def test_each_process_runs_as_who_it_should(fleet: Fleet) -> None:
     running = fleet.processes()
