@@ -11,13 +11,14 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from qemu.qmp import ExecuteError, QMPClient, QMPError
+from qemu.qmp import ConnectError, ExecuteError, QMPClient, QMPError
 
 from devices.qemu.errors import QmpFailed
 from devices.qemu.unix_socket import short_address
 
 TIMEOUT_S = 5.0
 _AT_ONCE = 64
+_RETRY_S = 0.1
 
 # What goes wrong is raised as QmpFailed; the library would log it as an error as well
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -31,12 +32,10 @@ async def execute_async(
     timeout_s: float = TIMEOUT_S,
 ) -> object:
     """The answer to one command; raises QmpFailed with qemu's own words, or after the time."""
-    client = QMPClient("fleetdash")
-    client.logger.setLevel(logging.CRITICAL)
+    client: QMPClient | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            with short_address(qmp_socket) as address:
-                await client.connect(address)
+            client = await _connected(qmp_socket)
             return await client.execute(command, dict(arguments) if arguments else None)
     except TimeoutError:
         raise QmpFailed(
@@ -45,12 +44,33 @@ async def execute_async(
     except ExecuteError as error:
         raise QmpFailed(f"qemu refused {command} on {qmp_socket}: {error}") from error
     except (QMPError, OSError) as error:
-        raise QmpFailed(
-            f"qemu could not be asked {command} on {qmp_socket}: {error}"
-        ) from error
+        raise QmpFailed(f"qemu could not be asked {command} on {qmp_socket}: {error}") from error
     finally:
-        with contextlib.suppress(QMPError, OSError, EOFError):
-            await client.disconnect()
+        if client is not None:
+            await _disconnect(client)
+
+
+async def _connected(qmp_socket: Path) -> QMPClient:
+    """A client that has agreed with qemu; no command is sent yet, so a lost try is made again."""
+    for last in (False, True):
+        client = QMPClient("fleetdash")
+        client.logger.setLevel(logging.CRITICAL)
+        try:
+            with short_address(qmp_socket) as address:
+                await client.connect(address)
+            return client
+        except BaseException as error:
+            await _disconnect(client)
+            gone = isinstance(getattr(error, "exc", None), FileNotFoundError)
+            if last or gone or not isinstance(error, ConnectError):
+                raise
+        await asyncio.sleep(_RETRY_S)
+    raise AssertionError("not reached")
+
+
+async def _disconnect(client: QMPClient) -> None:
+    with contextlib.suppress(QMPError, OSError, EOFError):
+        await client.disconnect()
 
 
 async def execute_many_async(

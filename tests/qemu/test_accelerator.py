@@ -14,6 +14,7 @@ from devices.qemu.errors import AcceleratorUnproven, GuestSpawnFailed
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.kvm_device import group_to_open, why_not_open
 from devices.qemu.launch import Confinement, KernelFiles, Launch
+from devices.qemu.ring import Ring
 from devices.qemu.spec import Accelerator
 from devices.qemu.trial_boot import GuestDidNotBoot, seconds_to_say
 
@@ -159,7 +160,7 @@ def test_a_proof_holds_for_this_boot_this_qemu_and_this_guest() -> None:
 
 
 def test_the_last_words_are_printable() -> None:
-    heard = trial_boot.Ring(100)
+    heard = Ring(100)
     heard.append(b"SeaBIOS\r\n\x1b[2JBooting from ROM..\r\n\x00\r\n")
     assert trial_boot._last_words(heard) == "the last it printed was “[2JBooting from ROM..”."
-    assert trial_boot._last_words(trial_boot.Ring(1)) == "it printed nothing."
+    assert trial_boot._last_words(Ring(1)) == "it printed nothing."

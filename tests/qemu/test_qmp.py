@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,3 +70,26 @@ def test_one_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
         with pytest.raises(QmpFailed, match=r"within 0\.3 s"):
             qmp.query_status(tmp_path / "qmp.sock", timeout_s=0.3)
         assert time.monotonic() - began < 2.0
+
+
+def test_a_connection_lost_before_the_command_is_made_again(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    def lose_one_then_answer(listening: socket.socket) -> None:
+        listening.accept()[0].close()
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(b'{"QMP": {"version": {}, "capabilities": []}}\r\n')
+            for line in connection.makefile("rb"):
+                asked.append(line)
+                said = json.loads(line)
+                answer = {} if said["execute"] == "qmp_capabilities" else {"status": "paused"}
+                known = {"id": said["id"]} if "id" in said else {}
+                connection.sendall(json.dumps({"return": answer, **known}).encode() + b"\r\n")
+
+    with listen(tmp_path / "qmp.sock") as listening:
+        thread = threading.Thread(target=lose_one_then_answer, args=(listening,))
+        thread.start()
+        assert qmp.query_status(tmp_path / "qmp.sock") == "paused"
+        thread.join(5)
+    assert len(asked) == 2
