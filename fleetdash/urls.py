@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/", lists.device_list, name="devices"),
     path("devices/add", fleet.add, name="add"),
     path("devices/remove", fleet.remove, name="remove"),
+    path("devices/at/<int:slot>", device.device_at, name="device_at"),
     path("devices/<str:serial>/", device.device_page, name="device"),
     path("operations/<int:operation_id>/cancel", fleet.cancel, name="cancel"),
     path("tokens/", tokens.token_page, name="tokens"),

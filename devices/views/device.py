@@ -6,15 +6,18 @@ import shlex
 from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from devices.errors import NotFound
 from devices.live import words
 from devices.models import Device
 from devices.services import bus, listing
 from devices.states import State
 from devices.views.sentences import says_errors
+
+MOST_SLOTS = 1 << 31  # the column's range
 
 
 def command_lines(argv: Sequence[str]) -> list[str]:
@@ -37,6 +40,16 @@ def _came_online(device: Device) -> str:
     if device.online_at is None:
         return ""
     return words.duration((device.online_at - device.requested_at).total_seconds())
+
+
+@require_safe
+@says_errors
+def device_at(request: HttpRequest, slot: int) -> HttpResponse:
+    """To the device that has this place on the wall."""
+    found = listing.by_slots(slot, slot) if slot < MOST_SLOTS else []
+    if not found:
+        raise NotFound(f"There is no device in place {slot} any more.")
+    return redirect("device", found[0].serial)
 
 
 @require_safe

@@ -9,6 +9,7 @@ const LEAST_PLACES = 60;
 const ONLINE = STATES.indexOf("online");
 let states = new Uint8Array(0), loads = new Uint8Array(0);
 let epoch = 0, held = 0;
+let layout = { columns: 1, across: 1, down: 1 }; // of the last drawing, to find a cell by
 
 function grow(places) {
   if (places <= states.length) return;
@@ -32,11 +33,12 @@ function draw(pen, width, height) {
   const { columns, rows, size } = grid(count, width, height);
   const gap = size > 26 ? 4 : size > 10 ? 2 : 1;
   const w = (width + gap) / columns - gap, h = Math.min((height + gap) / rows - gap, w * 1.25);
+  layout = { columns, across: w + gap, down: h + gap };
   pen.clearRect(0, 0, width, height);
   for (let slot = 0; slot < count; slot += 1) {
     const x = (slot % columns) * (w + gap), y = Math.floor(slot / columns) * (h + gap);
     const state = states[slot] || 0;
-    pen.globalAlpha = state ? (state === ONLINE ? 0.5 + (loads[slot] / 255) * 0.5 : 1) : 0.45;
+    pen.globalAlpha = state ? (state === ONLINE ? 0.58 + (loads[slot] / 255) * 0.42 : 1) : 0.45;
     pen.fillStyle = look.states[state];
     if (!state) { pen.fillRect(x + w * 0.4, y + h * 0.4, w * 0.2, h * 0.2); continue; }
     if (state === ONLINE) pen.fillRect(x, y, w, h);
@@ -66,7 +68,24 @@ function mark(pen, state, x, y, w, h, look) {
   }
 }
 
+function slotAt(event) {
+  const box = canvas.getBoundingClientRect();
+  const column = Math.floor((event.clientX - box.left) / layout.across);
+  const slot = Math.floor((event.clientY - box.top) / layout.down) * layout.columns + column;
+  return column < layout.columns && states[slot] ? slot : -1;
+}
+
 if (canvas) {
+  canvas.addEventListener("pointermove", (event) => {
+    const slot = slotAt(event);
+    canvas.title = slot < 0 ? "" : `${STATES[states[slot]]}, ${Math.round(loads[slot] / 2.55)} % of a core`;
+  });
+  canvas.addEventListener("click", (event) => {
+    const slot = slotAt(event);
+    if (slot < 0) return; // the link around it leads to the list
+    event.preventDefault();
+    location.assign(`/devices/at/${slot}`);
+  });
   const redraw = surface(canvas, draw);
   onTheme(redraw);
   on("frame", (frame) => {

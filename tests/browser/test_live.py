@@ -74,6 +74,12 @@ def test_a_device_shows_its_console_as_it_speaks(
     assert complaints == []
 
 
+def test_a_cell_of_the_wall_opens_its_device(inside: Page, stage: Stage) -> None:
+    inside.wait_for_timeout(500)  # the first snapshot is drawn
+    inside.locator("#wall").click(position={"x": 12, "y": 12})
+    inside.wait_for_url("**/devices/fd-000000/")
+
+
 def test_frozen_figures_say_so_and_recover(inside: Page, stage: Stage) -> None:
     expect(inside.locator("#stale")).to_be_hidden()
     stage.publishing.clear()

@@ -70,6 +70,23 @@ def test_a_device_that_is_gone_cannot_be_removed(client: Client, fleet_host: Any
     assert b">Remove</button>" not in client.get(f"/devices/{device.serial}/").content
 
 
+def test_a_place_on_the_wall_leads_to_its_device(client: Client, fleet_host: Any) -> None:
+    device = a_device(fleet_host, slot=7)
+    assert client.get("/devices/at/7").headers["Location"] == f"/devices/{device.serial}/"
+    for slot in ("8", "9" * 30):
+        answer = client.get(f"/devices/at/{slot}")
+        assert answer.status_code == 404 and b"no device in place" in answer.content
+
+
+def test_a_reason_is_shown_where_there_is_something_to_explain(
+    client: Client, fleet_host: Any
+) -> None:
+    failed = a_device(fleet_host, state=State.FAILED, reason="qemu ended with status 1")
+    online = a_device(fleet_host, reason="it reported in")
+    assert b"qemu ended with status 1" in client.get(f"/devices/{failed.serial}/").content
+    assert b'class="reason-line' not in client.get(f"/devices/{online.serial}/").content
+
+
 def test_a_command_line_has_an_option_a_line() -> None:
     argv = ["/usr/bin/qemu", "-m", "128", "-nodefaults", "-append", "a b", "tail"]
     assert command_lines(argv) == [
