@@ -80,9 +80,9 @@ def test_a_connection_lost_before_the_command_is_made_again(tmp_path: Path) -> N
         connection, _ = listening.accept()
         with connection:
             connection.sendall(b'{"QMP": {"version": {}, "capabilities": []}}\r\n')
-            for line in connection.makefile("rb"):
-                asked.append(line)
-                said = json.loads(line)
+            while message := connection.recv(4096):
+                asked.append(message)
+                said = json.loads(message)
                 answer = {} if said["execute"] == "qmp_capabilities" else {"status": "paused"}
                 known = {"id": said["id"]} if "id" in said else {}
                 connection.sendall(json.dumps({"return": answer, **known}).encode() + b"\r\n")
