@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from devices.firmware.proof_guest import PROOF_LINE, build_proof_guest
+from devices.host.architecture import normalise
 from devices.qemu import accelerator, trial_boot
 from devices.qemu.accelerator import proof_key, prove, qemu_version, why_not
 from devices.qemu.errors import AcceleratorUnproven, GuestSpawnFailed
@@ -17,6 +19,7 @@ from devices.qemu.launch import Confinement, KernelFiles, Launch
 from devices.qemu.ring import Ring
 from devices.qemu.spec import Accelerator
 from devices.qemu.trial_boot import GuestDidNotBoot, seconds_to_say
+from tests.qemu.conftest import CACHE
 
 
 def test_what_need_not_be_tried_has_its_reason(tmp_path: Path) -> None:
@@ -164,3 +167,28 @@ def test_the_last_words_are_printable() -> None:
     heard.append(b"SeaBIOS\r\n\x1b[2JBooting from ROM..\r\n\x00\r\n")
     assert trial_boot._last_words(heard) == "the last it printed was “[2JBooting from ROM..”."
     assert trial_boot._last_words(Ring(1)) == "it printed nothing."
+
+
+@pytest.mark.guest
+def test_an_x64_guest_is_proven_on_this_machines_own_hardware(
+    tmp_path: Path, confinement: Confinement
+) -> None:
+    """Whatever /dev/kvm does here, a guest boots, and what did not work has its reason."""
+    guest = build_proof_guest(
+        architecture="x64", cache=CACHE, output=tmp_path, progress=lambda sentence: None
+    )
+    tmp_path.chmod(0o755)
+    launch = Launch(
+        serial="proof", architecture="x64", accelerator="tcg", folder=GuestFolder(tmp_path / "g"),
+        boot=KernelFiles(guest.kernel, guest.initramfs, "console=ttyS0 panic=-1"),
+    )  # fmt: skip
+    host = normalise(platform.machine())
+    proof = prove(
+        launch, confinement, host_architecture="x64" if host == "x64" else "arm64",
+        expect=PROOF_LINE.encode(), deadline_s=6.0,
+    )  # fmt: skip
+    if proof.accelerator == "tcg":
+        assert len(proof.refused["kvm"]) > 30
+    assert not launch.folder.path.exists()
+    if confinement.cgroup is not None:
+        assert (confinement.cgroup / "cgroup.procs").read_text() == ""
