@@ -105,9 +105,6 @@ def lay_out_root(
             _copy(source, target, mode=0o755 if os.access(source, os.X_OK) else 0o644)
     (root / "etc/fleetdash-firmware").write_text(firmware, encoding="utf-8")
     _copy_libraries(root, unpacked, library_folder)
-    # Erlang's crypto loads OpenSSL's legacy provider or fails.
-    modules = Path("usr/lib") / library_folder / "ossl-modules"
-    _copy(unpacked / modules / "legacy.so", root / modules / "legacy.so", mode=0o644)
     _copy_erlang(root, unpacked)
     _build_agent(root, tools)
 

@@ -17,7 +17,10 @@
          logger_formatter, logger_h_common, logger_handler_watcher, logger_olp, logger_proxy,
          logger_server, logger_simple_h, logger_std_h, logger_sup, os, raw_file_io, standard_error,
          supervisor, supervisor_bridge, user, user_sup, lists, proc_lib, maps, proplists, queue,
-         rand, binary, gb_trees, gb_sets, unicode, string, io, io_lib]).
+         binary, gb_trees, gb_sets, unicode, io, io_lib, erl_features, beam_lib, peer, base64,
+         erl_signal_handler, fleetdash_agent_app, fleetdash_agent_sup, fleetdash_link,
+         fleetdash_backoff, fleetdash_nh1, fleetdash_websocket, fleetdash_json, fleetdash_channel,
+         fleetdash_firmware, fleetdash_health]).
 
 %% `Paths' are the code folders on the device, `Applications' are applications to load and start, in order,
 %% as the terms of their .app files.

@@ -81,7 +81,7 @@ replied(<<"extensions">>, #{<<"status">> := <<"ok">>, <<"response">> := Wanted},
     case lists:member(<<"health">>, Wanted) of
         true ->
             {Effects, Next} = push(<<"extensions">>, <<"health:attached">>, #{}, State),
-            {Effects ++ [{timer, health, rand:uniform(?FIRST_HEALTH_MS)}],
+            {Effects ++ [{timer, health, fleetdash_backoff:below(?FIRST_HEALTH_MS)}],
              Next#{wants_health => true}};
         false ->
             {[], State#{wants_health => false}}

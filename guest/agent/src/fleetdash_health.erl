@@ -1,11 +1,11 @@
 %% How the device feels, in the words of NervesHub's health extension.
 -module(fleetdash_health).
 
--export([sample/0, metrics/3]).
+-export([sample/0, metrics/3, timestamp/1]).
 
 %% The `value' of a health report, now.
 sample() ->
-    #{<<"timestamp">> => timestamp(erlang:system_time(second)),
+    #{<<"timestamp">> => timestamp(erlang:universaltime()),
       <<"metadata">> => #{}, <<"alarms">> => #{}, <<"checks">> => #{},
       <<"metrics">> => metrics(fleetdash_proc:read("/proc/loadavg"), fleetdash_proc:read("/proc/meminfo"),
                                fleetdash_proc:read("/proc/uptime"))}.
@@ -31,5 +31,10 @@ kib(Name, Memory) ->
 megabytes(Kib) ->
     Kib * 1024 div 1000000.
 
-timestamp(Second) ->
-    list_to_binary(calendar:system_time_to_rfc3339(Second, [{offset, "Z"}])).
+timestamp({{Year, Month, Day}, {Hour, Minute, Second}}) ->
+    iolist_to_binary([digits(Year, 4), $-, digits(Month, 2), $-, digits(Day, 2), $T,
+                      digits(Hour, 2), $:, digits(Minute, 2), $:, digits(Second, 2), $Z]).
+
+digits(Number, Width) ->
+    Text = integer_to_list(Number),
+    [lists:duplicate(max(0, Width - length(Text)), $0), Text].

@@ -43,13 +43,20 @@ header(_, []) ->
 header(Name, [Line | Lines]) ->
     case binary:split(Line, <<":">>) of
         [Found, Value] ->
-            case string:lowercase(Found) of
-                Name -> string:trim(Value);
+            case lowercase(Found) of
+                Name -> trim(Value);
                 _ -> header(Name, Lines)
             end;
         _ ->
             header(Name, Lines)
     end.
+
+%% The module `string' would bring all of Unicode into a device's memory for this.
+lowercase(Text) ->
+    << <<(if Byte >= $A, Byte =< $Z -> Byte + 32; true -> Byte end)>> || <<Byte>> <= Text >>.
+
+trim(<<Byte, Rest/binary>>) when Byte =:= $\s; Byte =:= $\t -> trim(Rest);
+trim(Text) -> Text.
 
 %% A whole message as one masked frame; `Mask' is four random bytes.
 encode(Opcode, Payload, Mask) ->

@@ -68,6 +68,15 @@ health_test() ->
                    <<"mem_size_mb">> => 112, <<"mem_used_mb">> => 56, <<"mem_used_percent">> => 50,
                    <<"uptime_s">> => 12.5}, Metrics).
 
+timestamp_test() ->
+    ?assertEqual(<<"2026-01-02T03:04:05Z">>,
+                 fleetdash_health:timestamp({{2026, 1, 2}, {3, 4, 5}})).
+
+spread_test() ->
+    Waits = [fleetdash_backoff:around(1000, 0.25) || _ <- lists:seq(1, 200)],
+    ?assert(lists:min(Waits) >= 750 andalso lists:max(Waits) =< 1250),
+    ?assert(length(lists:usort(Waits)) > 50).
+
 clock_test() ->
     ?assertEqual({ok, 784111777}, fleetdash_clock:parse(<<"Sun, 06 Nov 1994 08:49:37 GMT">>)),
     ?assertEqual(error, fleetdash_clock:parse(<<"Sun, 06 Foo 1994 08:49:37 GMT">>)),
