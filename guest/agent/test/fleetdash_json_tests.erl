@@ -19,4 +19,11 @@ refuses_test_() ->
     [?_assertEqual({error, invalid}, fleetdash_json:decode(Text))
      || Text <- [<<>>, <<"[1,]">>, <<"[1 2]">>, <<"{\"a\" 1}">>, <<"{\"a\":1,}">>, <<"\"open">>,
                  <<"tru">>, <<"1 2">>, <<"\"\\x\"">>, <<"\"\\ud83d\"">>, <<"\"", 1, "\"">>,
-                 <<"\"", 255, "\"">>, binary:copy(<<"[">>, 100)]].
+                 <<"\"", 255, "\"">>]].
+
+nested(Depth) ->
+    <<(binary:copy(<<"[">>, Depth))/binary, (binary:copy(<<"]">>, Depth))/binary>>.
+
+depth_is_limited_test() ->
+    ?assertMatch({ok, _}, fleetdash_json:decode(nested(64))),
+    ?assertEqual({error, invalid}, fleetdash_json:decode(nested(65))).
