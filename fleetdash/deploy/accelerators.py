@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import textwrap
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ from fleetdash.deploy.installation import (
 
 ARM64_SAYS = b"fleetdash: userland up"
 X64_KERNEL_ARGUMENTS = "console=ttyS0 panic=-1"
+REASON_SHOWN = 160
 NOT_TRIED = "not tried"
 # nobody listens there: a guest that only proves an accelerator has nothing to report
 NO_GATEWAY = "10.0.2.2:9"
@@ -68,8 +70,11 @@ def proven(var: Path, image: FirmwareImage, *, cache: Path, say: Say) -> dict[st
 
 
 def sentence(proof: dict[str, Any]) -> str:
-    """A proof as a person reads it."""
-    refused = " ".join(f"{name}: {why}" for name, why in proof["refused"].items())
+    """A proof as a person reads it; long reasons are cut, for the page has them whole."""
+    refused = " ".join(
+        f"{name}: {textwrap.shorten(why, REASON_SHOWN, placeholder=' …')}"
+        for name, why in proof["refused"].items()
+    )
     found = (
         f"{proof['accelerator']}, a guest came up in {proof['seconds']:.1f} s"
         if proof["accelerator"]

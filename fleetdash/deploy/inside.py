@@ -16,7 +16,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
 
 import django
 from django.conf import settings
-from django.core.management import call_command
 
 from devices.firmware.artifact import FirmwareImage
 from devices.firmware.build import build_firmware
@@ -28,6 +27,7 @@ from fleetdash.deploy import (
     database,
     processes,
     redis_conf,
+    static_files,
     supervision,
     waiting,
 )
@@ -49,7 +49,7 @@ def prepare_everything(var: Path, checkout: Path, progress: Progress) -> dict[st
         progress.line(f"    {architecture}: {accelerators.sentence(proof)}")
     with progress.step("Files for the page"):
         _precompile(checkout)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        static_files.collect(settings.STATIC_ROOT)
     with progress.step("Database"):
         answer = database.ask("prepare", _question(var, image, proofs))
     (var / "run" / "redis.conf").write_text(redis_conf.redis_conf(folder=var / "redis"))
