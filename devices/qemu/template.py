@@ -8,6 +8,7 @@ the guest had in it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -40,6 +41,7 @@ _MANIFEST = "manifest.json"
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 _CHUNK_BYTES = 1 << 20
 _SETTLE_S = 0.5
+_SEAL_DEADLINE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def make(
         launch = replace(launch, start=TemplateStart(memory_fd))
         progress("booting the template")
         _boot_and_freeze(launch, confinement, unfinished / _STATE, progress)
-        fcntl.fcntl(memory_fd, fcntl.F_ADD_SEALS, _SEALS)
+        _seal(memory_fd)
         progress("keeping the template")
         _keep(memory_fd, unfinished, key)
         shutil.rmtree(folder, ignore_errors=True)
@@ -133,7 +135,7 @@ def load(folder: Path, *, key: str) -> Template:
             digest = _copy(kept.fileno(), memory_fd)
         if digest != manifest[_MEMORY]["sha256"]:
             raise BadTemplate(f"The template in {folder} is damaged: it is made again.")
-        fcntl.fcntl(memory_fd, fcntl.F_ADD_SEALS, _SEALS)
+        _seal(memory_fd)
     except BaseException:
         os.close(memory_fd)
         raise
@@ -203,6 +205,19 @@ def _keep(memory_fd: int, folder: Path, key: str) -> None:
         _STATE: {"size": len(state), "sha256": hashlib.sha256(state).hexdigest()},
     }
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _seal(memory_fd: int) -> None:
+    """Forbid every change for ever; the kernel may still be taking the guest's mapping down."""
+    until = time.monotonic() + _SEAL_DEADLINE_S
+    while True:
+        try:
+            fcntl.fcntl(memory_fd, fcntl.F_ADD_SEALS, _SEALS)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def _copy(source: int, target: int) -> str:

@@ -14,6 +14,7 @@
 %% So long memory that was freed is kept before it is given back, which no clone should have to do.
 -define(SETTLE_MS, 3000).
 -define(SEED_BYTES, 32).
+-define(SPREAD_MS, 10000).
 
 is_template(Identity) ->
     maps:is_key(<<"template">>, Identity).
@@ -33,14 +34,17 @@ wait(#{<<"template">> := How} = Template) ->
     {Identity, Secret}.
 
 %% Random numbers of its own for a device that has woken: the kernel has them by now, the crypto
-%% library takes them from there. To be done before any of its numbers is used.
+%% library takes them from there. To be done before any of its numbers is used. A crowd that was
+%% woken at once then waits a little, each as long as it likes, so as not to act at once.
 renew() ->
     case persistent_term:get(fleetdash_woken, false) of
         true ->
             {ok, File} = prim_file:open("/dev/urandom", [read, raw, binary]),
             {ok, Bytes} = prim_file:read(File, ?SEED_BYTES),
             _ = prim_file:close(File),
-            crypto:rand_seed(Bytes);
+            ok = crypto:rand_seed(Bytes),
+            <<Random:32>> = crypto:strong_rand_bytes(4),
+            timer:sleep(Random rem ?SPREAD_MS);
         false ->
             ok
     end.
