@@ -21,7 +21,7 @@ class OperationIn(Schema):
 
     kind: Literal["add", "remove"]
     count: Count | None = None
-    start: Literal["cold"] = "cold"
+    start: Literal["cold", "warm"] = "warm"
     serials: Annotated[list[Serial], Field(min_length=1, max_length=MOST)] | None = None
 
     @model_validator(mode="after")
