@@ -108,6 +108,9 @@ def _launch_some(host_name: str) -> int:
 def _start(host: Host, devices: Sequence[Device], template: Template | None) -> None:
     began = time.monotonic()
     started: list[Device] = []
+    for device in devices:
+        # before there is anything to hear: the recorder tries until the socket is there
+        consoles.follow(device.serial)
     outcomes = starting.start_all(devices, host, template)
     for device in devices:
         outcome = outcomes[device.serial]
@@ -127,6 +130,7 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
 def _not_started(host: Host, device: Device, error: Exception, *, warm: bool) -> None:
     """A clone that does not wake says more of its template than of itself: it is tried cold."""
     log.warning("%s could not be started: %s", device.serial, error)
+    consoles.unfollow(device.serial)
     if warm:
         templates.discard(host.name, f"A clone did not wake: {error}")
         transitions.move(
@@ -155,8 +159,6 @@ def _record(host: Host, started: Sequence[Device]) -> None:
             (d.serial, d.slot, d.boot_id, d.pid, d.start_time) for d in started if d.id in wanted
         ],
     )
-    for device in started:
-        consoles.follow(device.serial)
     # removed or failed while it was being started: reaping and sweeping know its folder
     unwanted = [d for d in started if d.id not in wanted]
     end_all(

@@ -126,6 +126,7 @@ def launch_for(
         backing=image.disk,
         identity=identity,
         shape=WARM_SHAPE if warm else COLD_SHAPE,
+        cpu_model=proof.get("cpu_model"),
     )
 
 
