@@ -139,6 +139,8 @@ def boot(
         )
         try:
             _watch(guest, server, seen, started, deadline_s, after_s, echo)
+            if not seen.reported:
+                seen.cpu_s, seen.wall_s = cpu_seconds(guest.pid), time.monotonic() - started
         finally:
             pidfd = os.pidfd_open(guest.pid)
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -227,7 +229,8 @@ def main() -> int:
             if one.reported:
                 print(f"report after {one.cpu_s:.2f} s of CPU, {one.wall_s:.2f} s of wall time")
             else:
-                print(f"no report; the console ended with:\n{one.console[-2000:]}")
+                print(f"no report after {one.cpu_s:.2f} s of CPU, {one.wall_s:.2f} s of wall time;")
+                print(f"the console ended with:\n{one.console[-2000:]}")
     return 0 if all(one.reported for one in boots) else 1
 
 

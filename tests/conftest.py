@@ -22,6 +22,12 @@ settings.STATIC_ROOT = _FOLDER / "static"
 settings.REDIS_URL = f"unix://{_FOLDER}/redis.sock"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps an event loop running, in which no other can start."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_folder() -> Iterator[Path]:
     """The folder that stands for `var`, removed at the end."""

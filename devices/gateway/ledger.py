@@ -19,7 +19,6 @@ from devices.services.reporting import Report
 
 log = logging.getLogger(__name__)
 
-HEALTH = "fleet:health"
 REPORT_WINDOW_S = 0.2
 HEARD_WINDOW_S = 1.0
 SECRET_KEPT_S = 10.0
@@ -90,7 +89,7 @@ class Ledger:
 
 def _keep_health(health: Mapping[Any, bytes]) -> None:
     try:
-        bus.client().hset(HEALTH, mapping=health)
+        bus.client().hset(bus.HEALTH, mapping=health)
     except redis.RedisError as error:
         log.warning("Redis is away, the health of %d devices is lost: %s", len(health), error)
 

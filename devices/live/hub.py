@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import struct
@@ -123,8 +122,12 @@ class Hub:
 
     async def _feed_all(self) -> None:
         for viewer in list(self._viewers):
-            with contextlib.suppress(OSError, RuntimeError):  # closed while we were sending
+            try:
                 await self.feed(viewer)
+            except Exception:
+                # one browser's fault is not the others'; it reconnects and begins anew
+                log.exception("A browser could not be fed and is left out")
+                await self.leave(viewer)
 
     async def _connected(self) -> None:
         """Redis is there (again): what was missed is asked of the database."""

@@ -66,6 +66,10 @@ class Subscription:
                         log.warning("Redis is away, the page stands still: %s", error)
                     await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                     failures += 1
+                except Exception:
+                    # a database that is away for a moment, say: the page must come back by itself
+                    log.exception("The live page's subscription met a fault; beginning again")
+                    await asyncio.sleep(RETRY_S[-1])
                 finally:
                     await pubsub.aclose()
         finally:

@@ -104,25 +104,25 @@ def missing_protections(
     confinement: Confinement, *, why: dict[str, str] | None = None
 ) -> list[str]:
     """A sentence for each protection guests go without; `why` has reasons by part, if known."""
-    root = "run bin/up as root to have it"
+    root = "Run bin/up as root to have it."
     why = why or {}
     sentences: list[str] = []
     if confinement.uid is None:
         sentences.append(
-            "Guests run as the user who started fleetdash, not as one without rights; "
-            f"{why.get('user', root)}."
+            "Guests run as the user who started fleetdash, not as one without rights. "
+            f"{why.get('user', root)}"
         )
     if confinement.network_namespace is None:
         sentences.append(
             "Guests reach every port of this machine's loopback and the network it is in, "
-            f"for want of a network of their own; {why.get('namespace', root)}."
+            f"for want of a network of their own. {why.get('namespace', root)}"
         )
     if confinement.cgroup is None:
         sentences.append(
-            "Guests are in our control group, so whatever ends the whole group ends them too; "
-            f"{why.get('cgroup', root)}."
+            "Guests are in our control group, so whatever ends the whole group ends them too. "
+            f"{why.get('cgroup', root)}"
         )
-    return [sentence.replace("..", ".") for sentence in sentences]
+    return sentences
 
 
 def _add_user(name: str) -> None:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CHANGES = "fleet:changes"
 PRESENCE = "fleet:presence"
+HEALTH = "fleet:health"
 LATEST_S = 30
 HEARTBEAT_S = 15
 CONSOLE_BYTES = 64 * 1024
@@ -238,7 +239,8 @@ def last_heard(serials: Sequence[str]) -> dict[str, float]:
 
 
 def forget(serials: Sequence[str]) -> None:
-    """Forget the presence of devices that are gone."""
+    """Forget presence and health of devices that are gone."""
     if serials:
         with _tolerant("presence"):
             client().zrem(PRESENCE, *serials)
+            client().hdel(HEALTH, *serials)

@@ -7,6 +7,7 @@ import logging
 import redis
 from kombu.exceptions import KombuError
 
+from devices.services import bus
 from fleetdash.celery import app, host_queue
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ EXPIRES_S = 30
 def to_host(task: str, host_name: str) -> None:
     """Ask a host's worker to run `devices.tasks.<task>` for its host."""
     try:
+        # answers at once when Redis is away; kombu would try for seconds, whatever it is told
+        bus.client().ping()
         app.send_task(
             f"devices.tasks.{task}",
             args=[host_name],

@@ -15,7 +15,6 @@ from devices.states import State
 REPORTABLE = (
     State.SPAWNING, State.BOOTING, State.OFFLINE, State.REBOOTING, State.UPDATING,
 )
-RECONNECTABLE = (State.OFFLINE, State.REBOOTING, State.UPDATING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +56,11 @@ def reported_in(reports: Sequence[Report]) -> None:
 
 
 def connected(serials: Sequence[str]) -> None:
-    """Devices hold a connection again: those thought offline are online."""
-    found = Device.objects.filter(serial__in=serials, state__in=RECONNECTABLE)
+    """Devices hold a connection: those thought offline are online.
+
+    One that reboots or updates may still hold its old connection: only its report ends that.
+    """
+    found = Device.objects.filter(serial__in=serials, state=State.OFFLINE)
     _online(list(found), "it connected again")
 
 

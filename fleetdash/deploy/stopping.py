@@ -32,7 +32,8 @@ def stop(here: Installation, progress: Progress, *, keep_guests: bool) -> None:
         _end_processes(here)
     if keep_guests:
         kept = len(guests.running(here.var))
-        progress.line(f"  {kept} guests run on and are adopted by the next bin/up")
+        which = "1 guest runs on and is" if kept == 1 else f"{kept} guests run on and are"
+        progress.line(f"  {which} adopted by the next bin/up")
     else:
         with progress.step("Guests"):
             _end_guests(here)

@@ -118,6 +118,18 @@ def start(var: Path, checkout: Path) -> records.Record:
     raise DeployError(f"The supervisor did not start; it said: {said or 'nothing'}")
 
 
+def answers(run: Path, *, within_s: float) -> bool:
+    """Whether a supervisor runs and answers; a busy machine is given time."""
+    until = time.monotonic() + within_s
+    while living(run) is not None:
+        if states(run):
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return False
+
+
 def living(run: Path) -> records.Record | None:
     """The supervisor that runs, or None."""
     return records.living(run, NAME)

@@ -35,6 +35,7 @@ from fleetdash.deploy.place import Place
 from fleetdash.deploy.progress import Progress
 
 SUPERVISOR_DEADLINE_S = 30.0
+ANSWER_WITHIN_S = 15.0
 
 
 def bring_up(here: Installation, progress: Progress) -> None:
@@ -106,7 +107,7 @@ def main() -> int:
     progress = Progress()
     try:
         here = installation.here(settings.BASE_DIR, settings.VAR_DIR)
-        if supervision.living(here.run) and supervision.states(here.run):
+        if supervision.answers(here.run, within_s=ANSWER_WITHIN_S):
             progress.line(f"fleetdash runs already: {cli_file.read(here.var).url}")
             return 0
         bring_up(here, progress)

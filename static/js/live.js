@@ -25,10 +25,17 @@ function swap(html) {
   }
 }
 
+function reloadOnce() {
+  const last = Number(sessionStorage.getItem("reloaded") || 0);
+  if (Date.now() - last < 120_000) return; // old scripts may come from a cache for a minute
+  sessionStorage.setItem("reloaded", String(Date.now()));
+  location.reload();
+}
+
 function receive(message) {
   if (message instanceof ArrayBuffer) {
     const frame = decode(message);
-    if (!frame) { location.reload(); return; } // the server speaks a newer language
+    if (!frame) { reloadOnce(); return; } // the server speaks a newer language
     tell("frame", frame);
     send({ ack: frame.sequence });
     return;

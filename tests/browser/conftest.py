@@ -41,7 +41,7 @@ def page(browser: Browser, complaints: Complaints) -> Iterator[Page]:
     context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The page without guests."""
     made = Stage(tmp_path_factory.mktemp("stage"))

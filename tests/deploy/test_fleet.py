@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
+from fleetdash.deploy import guests
 from fleetdash.deploy.processes import DECLARED
 from tests.fleet import Fleet, new_fleet, remove
 
@@ -132,3 +134,29 @@ def test_up_after_the_supervisor_was_stopped_for_good_replaces_its_orphans(fleet
     assert set(now) == {*DECLARED, "supervisord"}
     assert not {now[name].pid for name in orphans} & set(orphans.values())
     assert ready(fleet)
+
+
+def test_guests_that_are_kept_are_adopted(fleet: Fleet) -> None:
+    fleet.api("POST", "operations", {"kind": "add", "count": 1})
+    wait_for(lambda: fleet.api("GET", "summary")["online"] == 1, 120)
+    before = guests.running(fleet.var)
+    assert len(before) == 1
+    assert "1 guest runs on" in fleet.down("--keep-guests")
+    assert fleet.processes() == {}
+    assert guests.running(fleet.var) == before
+    fleet.up()
+    assert guests.running(fleet.var) == before
+    # it can say so only through the namespace it was born in
+    heard = time.time()
+    device = fleet.api("GET", "devices")["devices"][0]
+    serial = device["serial"]
+    wait_for(lambda: fleet.api("GET", f"devices/{serial}")["state"] == "online", 60)
+    wait_for(lambda: last_heard(fleet, serial) > heard, 60)
+    fleet.api("POST", "operations", {"kind": "remove", "serials": [serial]})
+    wait_for(lambda: guests.running(fleet.var) == [], 60)
+
+
+def last_heard(fleet: Fleet, serial: str) -> float:
+    with redis.Redis(unix_socket_path=str(fleet.var / "redis" / "redis.sock")) as client:
+        score = client.zscore("fleet:presence", serial)
+    return float(score) if isinstance(score, float) else 0.0

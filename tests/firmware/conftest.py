@@ -19,7 +19,7 @@ def firmware() -> FirmwareImage:
     return build_firmware(
         architecture="arm64",
         version="0.1.0",
-        output=ROOT / "var/firmware/arm64",
+        output=ROOT / "var/tests/firmware",
         cache=CACHE,
         progress=lambda _: None,
     )

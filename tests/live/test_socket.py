@@ -14,14 +14,16 @@ import pytest_asyncio
 from channels.auth import AuthMiddlewareStack
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
 
-from devices.live import consumers, frames, hub
+from devices.live import consumers, fragments, frames, hub
 from devices.live.consumers import LiveConsumer
 from devices.live.fragments import Fragment, Rendered
 from devices.live.frames import Kind
 from devices.live.hub import Hub
+from devices.live.viewer import Viewer
 from devices.services import bus
 from tests.live.conftest import PrivateRedis
 
@@ -39,6 +41,7 @@ class Page:
     def __init__(self) -> None:
         self.renderings = 0
         self.states: dict[int, str] = {}
+        self.faults = 0
 
     def render(
         self, parts: frozenset[str], samples: Mapping[str, Any], online_per_s: float
@@ -48,6 +51,9 @@ class Page:
         return Rendered(tuple(made), operation_running=False)
 
     def load_states(self) -> dict[int, str]:
+        if self.faults:
+            self.faults -= 1
+            raise OperationalError("the database is away")
         return dict(self.states)
 
 
@@ -258,10 +264,41 @@ async def test_the_page_lives_again_when_redis_does(
     await browser.disconnect()
 
 
-@pytest.mark.parametrize("user", [AnonymousUser(), False])
-async def test_who_is_not_logged_in_is_refused(live: Hub, user: object) -> None:
-    browser = Browser(user=AnonymousUser() if user is False else user)
-    connected, _ = await browser.connect()
+async def test_a_database_that_is_away_for_a_moment_does_not_end_the_page(
+    live: Hub, page: Page, private_redis: PrivateRedis
+) -> None:
+    await _subscribed(live)
+    page.faults = 1
+    await asyncio.to_thread(private_redis.stop)
+    await asyncio.to_thread(private_redis.start)
+    before = live.board.sequence
+    for _ in range(60):
+        await _cores(123)
+        await asyncio.sleep(0.1)
+        if live.board.sequence > before + 2:
+            break
+    else:
+        raise AssertionError("the page stands still")
+    assert page.faults == 0
+
+
+async def test_a_browser_that_cannot_be_fed_is_left_out_alone(live: Hub) -> None:
+    async def broken(message: str | bytes) -> None:
+        raise ValueError("gone")
+
+    await _subscribed(live)
+    viewer = Viewer(frozenset({"cores"}), fragments.row_state)
+    live._viewers[viewer] = broken
+    browser = await Browser("parts=cores").open()
+    await browser.frame(Kind.CORES)
+    await _cores(9)
+    await browser.frame(Kind.CORES)
+    assert viewer not in live._viewers
+    await browser.disconnect()
+
+
+async def test_who_is_not_logged_in_is_refused(live: Hub) -> None:
+    connected, _ = await Browser(user=AnonymousUser()).connect()
     assert not connected
 
 

@@ -15,8 +15,9 @@ from devices.qemu.accelerator import proof_key, prove, qemu_version, why_not
 from devices.qemu.errors import AcceleratorUnproven, GuestSpawnFailed
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.kvm_device import group_to_open, why_not_open
-from devices.qemu.launch import Confinement, KernelFiles, Launch
+from devices.qemu.launch import Confinement, KernelFiles, Launch, StartedGuest
 from devices.qemu.ring import Ring
+from devices.qemu.spawn import spawn
 from devices.qemu.spec import Accelerator
 from devices.qemu.trial_boot import GuestDidNotBoot, seconds_to_say
 from tests.qemu.conftest import CACHE
@@ -132,20 +133,31 @@ def test_a_machine_on_which_nothing_boots_says_all(
 
 
 @pytest.mark.guest
-def test_a_guest_that_never_says_it_is_ended(launch_of: Callable[[str], Launch]) -> None:
+def test_a_guest_that_never_says_it_is_ended(
+    launch_of: Callable[[str], Launch], monkeypatch: pytest.MonkeyPatch
+) -> None:
     launch = launch_of("silent")
+    started: list[StartedGuest] = []
+
+    def remember(
+        launch: Launch, confinement: Confinement, *, start_deadline_s: float
+    ) -> StartedGuest:
+        started.append(spawn(launch, confinement, start_deadline_s=start_deadline_s))
+        return started[0]
+
+    monkeypatch.setattr(trial_boot, "spawn", remember)
     with pytest.raises(GuestDidNotBoot, match=r"within 2 s and was ended; the last it printed"):
         seconds_to_say(
             launch, "tcg", None, Confinement(), expect=b"never said", deadline_s=2.0
         )
-    assert launch.folder.read_process() is None
+    assert not started[0].identity.is_alive()
     assert not launch.folder.path.exists()
 
 
 @pytest.mark.guest
 def test_a_real_boot_proves_software_emulation(launch_of: Callable[[str], Launch]) -> None:
     launch = replace(launch_of("proof"), accelerator="kvm", cpu_model="ignored")
-    proof = prove(launch, Confinement(), host_architecture="x64", expect=b"U-Boot")
+    proof = prove(launch, Confinement(), host_architecture="x64", expect=b"=> ")
     assert proof.accelerator == "tcg"
     assert "architecture differs" in proof.refused["kvm"]
     assert 0 < proof.seconds < 60

@@ -143,7 +143,7 @@ def test_each_missing_protection_has_its_sentence() -> None:
     assert len(sentences) == 3
     for sentence, word in zip(sentences, ("user", "loopback", "control group"), strict=True):
         assert word in sentence
-        assert "run bin/up as root" in sentence
+        assert "Run bin/up as root" in sentence
     complete = Confinement(Path("/run/netns/x"), 999, 999, Path("/sys/fs/cgroup/x"))
     assert missing_protections(complete) == []
     (only,) = missing_protections(replace(complete, cgroup=None), why={"cgroup": "it is read-only"})
