@@ -86,6 +86,7 @@ class HostOut(Schema):
     accelerators: dict[str, Any]
     missing_protections: list[str]
     sample: dict[str, Any] | None
+    template: dict[str, Any] | None
 
 
 class HostsOut(Schema):

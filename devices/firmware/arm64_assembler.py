@@ -70,7 +70,9 @@ def _encode(
         parts = [part for part in re.split(r"[,\s\[\]]+", operands) if part]
         return struct.pack("<I", _instruction(word, parts, at, labels))
     except (ValueError, KeyError, IndexError, struct.error) as error:
-        raise BuildFailed(f"Line {line}, `{word} {operands}`, cannot be assembled: {error}.") from error
+        raise BuildFailed(
+            f"Line {line}, `{word} {operands}`, cannot be assembled: {error}."
+        ) from error
 
 
 def _instruction(

@@ -1,7 +1,7 @@
 """Wakes clones of a template, each as its own guest with every protection of a cold one.
 
-All of them are started before any is waited for: qemu finds what it is to do on its QMP socket, with
-the template's state as an open file beside it, and goes on by itself.
+All of them are started before any is waited for: qemu finds what it is to do on its QMP socket,
+with the template's state as an open file beside it, and goes on by itself.
 """
 
 from __future__ import annotations

@@ -82,11 +82,13 @@ def host_capacity(host: Host, starting: Mapping[str, int], kind: str) -> HostCap
             waiting=f"{host.name} has not said how it feels for {bus.LATEST_S} s: its poller "
             "is down (bin/up starts it again)",
         )
-    if kind == Device.Start.WARM:
-        kind = usual_kind(host.name)
+    # what was asked to start warm starts cold where there is no template
+    as_it_is = {Device.Start.WARM: usual_kind(host.name), Device.Start.COLD: Device.Start.COLD}
     feel = feel_of(sample, host)
-    cost = device_cost_bytes(host.name, kind)
-    promised = sum(n * setting_bytes(each) for each, n in starting.items())
+    cost = device_cost_bytes(host.name, as_it_is[Device.Start(kind)])
+    promised = sum(
+        n * setting_bytes(as_it_is[Device.Start(each)]) for each, n in starting.items()
+    )
     width = launch_width(feel, starting=sum(starting.values()), device_cost_bytes=cost)
     return HostCapacity(
         name=host.name,
