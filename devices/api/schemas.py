@@ -21,7 +21,7 @@ class OperationIn(Schema):
 
     kind: Literal["add", "remove"]
     count: Count | None = None
-    start: Literal["cold"] = "cold"
+    start: Literal["cold", "warm"] = "warm"
     serials: Annotated[list[Serial], Field(min_length=1, max_length=MOST)] | None = None
 
     @model_validator(mode="after")
@@ -86,6 +86,7 @@ class HostOut(Schema):
     accelerators: dict[str, Any]
     missing_protections: list[str]
     sample: dict[str, Any] | None
+    template: dict[str, Any] | None
 
 
 class HostsOut(Schema):

@@ -116,12 +116,13 @@ fdt get value fd_blocks / {fit.BLOCKS_PROPERTY} &&
 virtio read {_FIT} ${{fd_block}} ${{fd_blocks}}
 """
 
+# In quotes, or an argument more than U-Boot's 16 words a command would be the loss of all.
 _START = f"""
 fdt addr {_FIT};
 fdt get value fd_kernel /images/kernel load;
 fdt get value fd_ramdisk /images/ramdisk load;
 fdt get value fd_size /images/ramdisk data-size;
-setenv bootargs ${{fd_args}} fleetdash.slot=${{fd_slot}};
+setenv bootargs "${{fd_args}} fleetdash.slot=${{fd_slot}}";
 echo fleetdash: slot ${{fd_slot}};
 booti ${{fd_kernel}} ${{fd_ramdisk}}:${{fd_size}} ${{fd_tree}}
 """

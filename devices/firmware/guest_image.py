@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from devices.firmware import cpio, kernel_modules
+from devices.firmware import arm64_assembler, cpio, kernel_modules
 from devices.firmware.errors import BuildFailed
 from devices.firmware.toolchain import Toolchain
 
@@ -103,6 +103,11 @@ def lay_out_root(
         if source.is_file():
             target = root / source.relative_to(GUEST / "rootfs")
             _copy(source, target, mode=0o755 if os.access(source, os.X_OK) else 0o644)
+    syscalls = root / "sbin/syscalls"
+    syscalls.write_bytes(
+        arm64_assembler.program((GUEST / "syscalls/syscalls.s").read_text(encoding="utf-8"))
+    )
+    syscalls.chmod(0o755)
     (root / "etc/fleetdash-firmware").write_text(firmware, encoding="utf-8")
     _copy_libraries(root, unpacked, library_folder)
     _copy_erlang(root, unpacked)

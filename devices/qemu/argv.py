@@ -9,7 +9,9 @@ from devices.qemu.spec import (
     Accelerator,
     Architecture,
     Bootloader,
+    ColdStart,
     GuestSpec,
+    TemplateStart,
     WarmStart,
 )
 
@@ -61,7 +63,7 @@ def _bus(spec: GuestSpec) -> str:
 
 
 def _machine(spec: GuestSpec) -> str:
-    memory = ",memory-backend=ram" if isinstance(spec.start, WarmStart) else ""
+    memory = "" if isinstance(spec.start, ColdStart) else ",memory-backend=ram"
     if spec.architecture == "x64":
         return f"pc{memory}"
     # kvm has to take the interrupt controller of the machine it runs on
@@ -74,11 +76,12 @@ def _cpu_model(architecture: Architecture, accelerator: Accelerator) -> str:
 
 
 def _memory(spec: GuestSpec) -> list[str]:
-    if not isinstance(spec.start, WarmStart):
+    if isinstance(spec.start, ColdStart):
         return []
+    share = "on" if isinstance(spec.start, TemplateStart) else "off"
     return [
         "-object",
-        f"memory-backend-file,id=ram,size={spec.shape.memory_mib}M,share=off,"
+        f"memory-backend-file,id=ram,size={spec.shape.memory_mib}M,share={share},"
         f"mem-path={_open_file(spec.start.memory_fd)}",
     ]
 
@@ -138,7 +141,7 @@ def _identity(spec: GuestSpec) -> list[str]:
 
 def _balloon(spec: GuestSpec) -> list[str]:
     # on a privately mapped template qemu 7.2 would punch the holes into the template's file
-    if not spec.shape.free_page_reporting or isinstance(spec.start, WarmStart):
+    if not spec.shape.free_page_reporting or not isinstance(spec.start, ColdStart):
         return []
     return ["-device", f"virtio-balloon-{_bus(spec)},free-page-reporting=on"]
 

@@ -69,3 +69,7 @@ class AcceleratorUnproven(QemuError):
         reasons = " ".join(f"{name}: {reason}" for name, reason in refused.items())
         super().__init__(f"No {architecture} guest could be booted on this machine. {reasons}")
         self.refused = refused
+
+
+class BadTemplate(QemuError):
+    """A frozen guest that no clone can be made from; making it again is the way out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from devices.qemu.errors import BadIdentity
 
@@ -11,6 +12,7 @@ SIZE_BYTES = 512
 FW_CFG_NAME = "opt/org.fleetdash/identity"
 
 _FORMS = {
+    "template": re.compile(r"(1|unmixed)?"),
     "serial": re.compile(r"[0-9A-Za-z-]{1,32}"),
     "mac": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
     "hostname": re.compile(r"[0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?"),
@@ -24,7 +26,8 @@ _FORMS = {
 class Identity:
     """Who a guest is; `time` is Unix seconds at launch, `entropy` 64 hex digits.
 
-    Its text form leaves secret and entropy out, so that neither lands in a log.
+    Its text form leaves secret and entropy out, so that neither lands in a log. `template` is "1"
+    for a guest that is to be frozen, "unmixed" for one whose clones get no entropy (for tests).
     """
 
     serial: str
@@ -34,6 +37,7 @@ class Identity:
     gateway: str
     time: int
     entropy: str = field(repr=False)
+    template: Literal["", "1", "unmixed"] = ""
 
 
 def encode(identity: Identity) -> bytes:
@@ -51,7 +55,10 @@ def encode(identity: Identity) -> bytes:
             f"The time {identity.time} of device {identity.serial!r} is not in Unix seconds."
         )
     keys = ("serial", "mac", "hostname", "secret", "gateway", "time", "entropy")
-    lines = "".join(f"{key}={getattr(identity, key)}\n" for key in keys).encode("ascii")
+    values = [(key, getattr(identity, key)) for key in keys]
+    if identity.template:
+        values.insert(0, ("template", identity.template))
+    lines = "".join(f"{key}={value}\n" for key, value in values).encode("ascii")
     if len(lines) > SIZE_BYTES:
         raise BadIdentity(
             f"The identity of device {identity.serial!r} takes {len(lines)} bytes; "

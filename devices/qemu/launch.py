@@ -9,7 +9,7 @@ from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.process_identity import ProcessIdentity
 from devices.qemu.shape import Shape
-from devices.qemu.spec import Accelerator, Architecture
+from devices.qemu.spec import Accelerator, Architecture, ColdStart, Start
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class KernelFiles:
 
 @dataclass(frozen=True)
 class Launch:
-    """A guest to start cold: from its own new overlay over `backing`, or without a disk.
+    """A guest to start: from its own new overlay over `backing`, or without a disk.
 
     `identity` becomes the guest's 512-byte file; a guest without one has no secret to tell.
     """
@@ -45,6 +45,7 @@ class Launch:
     identity: Identity | None = None
     shape: Shape = Shape()
     cpu_model: str | None = None
+    start: Start = ColdStart()
 
     @property
     def mac(self) -> str:

@@ -76,6 +76,11 @@ class OpenFiles:
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
         return descriptor
 
+    def kept_open(self, descriptor: int) -> int:
+        """A descriptor that is not this block's to close."""
+        self._for_guest.append(descriptor)
+        return descriptor
+
     def log(self, path: Path) -> int:
         """A log to append to; qemu has it as its standard output and error."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC

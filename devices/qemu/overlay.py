@@ -70,3 +70,10 @@ def write_overlay(path: Path, size_bytes: int) -> None:
         os.ftruncate(descriptor, overlay_file_bytes())
     finally:
         os.close(descriptor)
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether nothing was ever written through an overlay: its level-1 table is empty."""
+    with path.open("rb") as overlay:
+        overlay.seek(3 * CLUSTER_BYTES)
+        return not any(overlay.read(CLUSTER_BYTES))

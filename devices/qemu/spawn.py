@@ -37,6 +37,7 @@ from devices.qemu.spec import (
     DEBIAN_PACKAGES,
     QEMU_PROGRAMS,
     Bootloader,
+    ColdStart,
     DirectKernel,
     Disk,
     GuestSpec,
@@ -76,11 +77,11 @@ def spawn(
     forgo_huge_pages()
     try:
         folder.create()
-        _check_room(folder, least_free_mib)
+        check_room(folder, least_free_mib)
         with OpenFiles() as files:
-            spec = _open(launch, files, program)
+            spec = open_guest(launch, files, program)
             command_line = guest_argv(spec)
-            child = _start(launch, confinement, command_line, files)
+            child = start_process(launch, confinement, command_line, files)
         identity = _wait_for_start(launch, child, start_deadline_s)
     except OSError as error:
         folder.remove()
@@ -101,14 +102,14 @@ def find_program(name: str, package: str) -> str:
     return path
 
 
-def _check_room(folder: GuestFolder, least_free_mib: int) -> None:
+def check_room(folder: GuestFolder, least_free_mib: int) -> None:
     room = os.statvfs(folder.path)
     free_mib = room.f_bavail * room.f_frsize >> 20
     if free_mib < least_free_mib:
         raise DiskFull(folder.path, free_mib, least_free_mib)
 
 
-def _open(launch: Launch, files: OpenFiles, program: str) -> GuestSpec:
+def open_guest(launch: Launch, files: OpenFiles, program: str) -> GuestSpec:
     """Open everything as the caller, who may; the guest's user gets descriptors only."""
     boot: Bootloader | DirectKernel
     if isinstance(launch.boot, BootloaderFiles):
@@ -128,6 +129,8 @@ def _open(launch: Launch, files: OpenFiles, program: str) -> GuestSpec:
         backing_fd = files.image(launch.backing)
         write_overlay(launch.folder.overlay, os.fstat(backing_fd).st_size)
         disk = Disk(files.writable(launch.folder.overlay), backing_fd)
+    if not isinstance(launch.start, ColdStart):
+        files.kept_open(launch.start.memory_fd)
     return GuestSpec(
         serial=launch.serial,
         uuid=uuid5(NAMESPACE_DNS, f"{launch.serial}.fleetdash"),
@@ -140,12 +143,13 @@ def _open(launch: Launch, files: OpenFiles, program: str) -> GuestSpec:
         shape=launch.shape,
         disk=disk,
         identity_fd=None if launch.identity is None else files.identity(launch.identity),
+        start=launch.start,
         cpu_model=launch.cpu_model,
         program=program,
     )
 
 
-def _start(
+def start_process(
     launch: Launch, confinement: Confinement, argv: list[str], files: OpenFiles
 ) -> subprocess.Popen[bytes]:
     cgroup = "" if confinement.cgroup is None else str(confinement.cgroup / "cgroup.procs")
@@ -197,7 +201,7 @@ def _wait_for_start(
         raise
     if ended:
         os.close(pidfd)
-        raise GuestSpawnFailed(_why_it_ended(launch, child.wait()))
+        raise GuestSpawnFailed(why_it_ended(launch, child.wait()))
     GUESTS.adopt(pidfd)
     child.returncode = 0  # the reaper waits for it from here on
     return identity
@@ -236,7 +240,7 @@ def _readable(descriptors: list[int], until: float) -> list[int]:
     return [fd for fd, _ in poll.poll(max(0, round(1000 * (until - time.monotonic()))))]
 
 
-def _why_it_ended(launch: Launch, status: int) -> str:
+def why_it_ended(launch: Launch, status: int) -> str:
     how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
     said = launch.folder.last_log_lines()
     heard = f"It said: {said}" if said else "It said nothing."

@@ -58,6 +58,13 @@ class ColdStart:
 
 
 @dataclass(frozen=True)
+class TemplateStart:
+    """A power-on of a guest that is to be frozen: its memory is a memfd that stays behind."""
+
+    memory_fd: int
+
+
+@dataclass(frozen=True)
 class WarmStart:
     """A clone that waits for a template's state (`-incoming defer`).
 
@@ -65,6 +72,9 @@ class WarmStart:
     """
 
     memory_fd: int
+
+
+Start = ColdStart | TemplateStart | WarmStart
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class GuestSpec:
     shape: Shape = Shape()
     disk: Disk | None = None
     identity_fd: int | None = None
-    start: ColdStart | WarmStart = ColdStart()
+    start: Start = ColdStart()
     cpu_model: str | None = None
     sandbox: bool = True
     program: str | None = None

@@ -40,7 +40,7 @@ def seconds_to_say(
     launch = replace(launch, accelerator=accelerator, cpu_model=cpu_model)
     guest = spawn(launch, confinement, start_deadline_s=deadline_s)
     try:
-        _wait_for(launch, expect, began + deadline_s, deadline_s)
+        wait_for_line(launch, expect, began + deadline_s, deadline_s)
         return time.monotonic() - began
     finally:
         # a hanging guest does not hear SIGTERM
@@ -48,7 +48,7 @@ def seconds_to_say(
         launch.folder.remove()
 
 
-def _wait_for(launch: Launch, expect: bytes, until: float, deadline_s: float) -> None:
+def wait_for_line(launch: Launch, expect: bytes, until: float, deadline_s: float) -> None:
     heard = Ring(_KEPT_BYTES)
     try:
         with contextlib.closing(connect(launch.folder.console_socket)) as console:

@@ -167,6 +167,26 @@ def publish_guests(
         client().publish(guests_channel(host), json.dumps({"started": started, "ended": ended}))
 
 
+def template_key(host: str) -> str:
+    """Key of the last word of a host about its template."""
+    return f"fleet:template:{host}"
+
+
+def keep_template_status(host: str, status: dict[str, Any]) -> None:
+    """Keep what a host says of its template, and have the page look again."""
+    with _tolerant("template"):
+        client().set(template_key(host), json.dumps(status))
+    publish_changes()
+
+
+def template_status(host: str) -> dict[str, Any] | None:
+    """What a host last said of its template, or None."""
+    with _tolerant("template"):
+        message = client().get(template_key(host))
+        return json.loads(message) if isinstance(message, bytes) else None
+    return None
+
+
 def append_console(chunks: dict[str, bytes]) -> None:
     """Append output to devices' consoles, keeping the last 64 KiB of each, and publish it."""
     with _tolerant("console"):

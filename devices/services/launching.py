@@ -15,16 +15,18 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from devices.errors import FleetError
-from devices.firmware.errors import FirmwareError
 from devices.host.feel import launch_width
 from devices.models import Device, Host
-from devices.qemu.errors import QemuError
 from devices.qemu.process_identity import ProcessIdentity, end_all
-from devices.services import bus, capacity, consoles, guests, starting, transitions
+from devices.qemu.template import Template
+from devices.services import bus, capacity, consoles, guests, starting, templates, transitions
 from devices.states import State
 
 log = logging.getLogger(__name__)
+
+# a cold boot keeps a core busy for seconds; a clone wakes and reports in a fraction of one
+PER_CORE: dict[str, float] = {Device.Start.COLD: 2.0, Device.Start.WARM: 6.0}
+MOST_AT_ONCE = 16
 
 _launching = threading.Lock()
 _asked = threading.Event()
@@ -50,8 +52,8 @@ def launch(host_name: str) -> None:
             _launching.release()
 
 
-def _room(host: Host) -> int:
-    """How many more guests may be starting now."""
+def _room(host: Host, kind: str) -> int:
+    """How many more guests of a kind may be starting now."""
     under_way = Device.objects.filter(host=host, state__in=(State.SPAWNING, State.BOOTING)).count()
     if settings.LAUNCH_WIDTH:
         return max(0, settings.LAUNCH_WIDTH - under_way)
@@ -61,7 +63,8 @@ def _room(host: Host) -> int:
     width = launch_width(
         capacity.feel_of(sample, host),
         starting=under_way,
-        device_cost_bytes=capacity.device_cost_bytes(host.name),
+        device_cost_bytes=capacity.device_cost_bytes(host.name, kind),
+        per_core=PER_CORE[kind],
     )
     if width.guests == 0:
         log.info("launching waits: %s", width.reason)
@@ -72,13 +75,19 @@ def _launch_some(host_name: str) -> int:
     host = Host.objects.filter(name=host_name).first()
     if host is None:
         return 0
-    room = _room(host)
+    waiting = Device.objects.filter(host=host, state=State.REQUESTED).order_by("id")
+    first = waiting.select_related("firmware").first()
+    if first is None:
+        return 0
+    template = None
+    if first.start == Device.Start.WARM:
+        template = templates.current(host, first.firmware)
+    kind = Device.Start.COLD if template is None else Device.Start.WARM
+    room = min(_room(host, kind), MOST_AT_ONCE)
     if room == 0:
         return 0
-    waiting = Device.objects.filter(host=host, state=State.REQUESTED).order_by("id")[:room]
-    devices = list(waiting.select_related("firmware"))
-    if not devices:
-        return 0
+    alike = waiting.filter(start=first.start, firmware=first.firmware)[:room]
+    devices = list(alike.select_related("firmware"))
     with _in_hand_lock:
         _in_hand.update(d.id for d in devices)
     try:
@@ -86,36 +95,56 @@ def _launch_some(host_name: str) -> int:
             d.id
             for d in transitions.move(
                 [d.id for d in devices], old=State.REQUESTED, new=State.SPAWNING,
-                attempts=F("attempts") + 1,
+                attempts=F("attempts") + 1, start=kind,
             )
         }
-        _start(host, [d for d in devices if d.id in moved])
+        _start(host, [d for d in devices if d.id in moved], template)
     finally:
         with _in_hand_lock:
             _in_hand.difference_update(d.id for d in devices)
     return len(devices)
 
 
-def _start(host: Host, devices: Sequence[Device]) -> None:
+def _start(host: Host, devices: Sequence[Device], template: Template | None) -> None:
+    began = time.monotonic()
     started: list[Device] = []
     for device in devices:
-        began = time.monotonic()
-        try:
-            guest = starting.start(device, host)
-        except (FleetError, QemuError, FirmwareError, OSError) as error:
-            log.warning("%s could not be started: %s", device.serial, error)
-            transitions.move(
-                [device.id], old=State.SPAWNING, new=State.FAILED, reason=f"Not started: {error}"
-            )
+        # before there is anything to hear: the recorder tries until the socket is there
+        consoles.follow(device.serial)
+    outcomes = starting.start_all(devices, host, template)
+    for device in devices:
+        outcome = outcomes[device.serial]
+        if isinstance(outcome, Exception):
+            _not_started(host, device, outcome, warm=template is not None)
             continue
-        device.boot_id = guest.identity.boot_id
-        device.pid = guest.identity.pid
-        device.start_time = guest.identity.start_time
-        device.command_line = guest.command_line
+        device.boot_id = outcome.identity.boot_id
+        device.pid = outcome.identity.pid
+        device.start_time = outcome.identity.start_time
+        device.command_line = outcome.command_line
         started.append(device)
-        log.info("%s started in %.0f ms", device.serial, 1000 * (time.monotonic() - began))
-    if not started:
-        return
+    log.info("%d started in %.0f ms", len(started), 1000 * (time.monotonic() - began))
+    if started:
+        _record(host, started)
+
+
+def _not_started(host: Host, device: Device, error: Exception, *, warm: bool) -> None:
+    """A clone that does not wake says more of its template than of itself: it is tried cold."""
+    log.warning("%s could not be started: %s", device.serial, error)
+    consoles.unfollow(device.serial)
+    if warm:
+        templates.discard(host.name, f"A clone did not wake: {error}")
+        transitions.move(
+            [device.id], old=State.SPAWNING, new=State.REQUESTED, start=Device.Start.COLD,
+            reason=f"It did not wake, and is started cold: {error}",
+        )
+    else:
+        transitions.move(
+            [device.id], old=State.SPAWNING, new=State.FAILED, reason=f"Not started: {error}"
+        )
+
+
+def _record(host: Host, started: Sequence[Device]) -> None:
+    """Write down the guests of devices, and end those that nobody wants any more."""
     Device.objects.bulk_update(started, ["boot_id", "pid", "start_time", "command_line"])
     transitions.move(
         [d.id for d in started], old=State.SPAWNING, new=State.BOOTING, spawned_at=timezone.now()
@@ -130,8 +159,6 @@ def _start(host: Host, devices: Sequence[Device]) -> None:
             (d.serial, d.slot, d.boot_id, d.pid, d.start_time) for d in started if d.id in wanted
         ],
     )
-    for device in started:
-        consoles.follow(device.serial)
     # removed or failed while it was being started: reaping and sweeping know its folder
     unwanted = [d for d in started if d.id not in wanted]
     end_all(

@@ -41,7 +41,7 @@ def request_add(
     *,
     count: int,
     actor: AbstractBaseUser | None,
-    start: str = Device.Start.COLD,
+    start: str = Device.Start.WARM,
     idempotency_key: str | None = None,
 ) -> Operation:
     """Ask for `count` more devices; they exist as rows when this returns and start after.
@@ -50,8 +50,8 @@ def request_add(
     firmware. The same idempotency key gives the operation it gave before.
     """
     check_count(count)
-    if start != Device.Start.COLD:
-        raise BadRequest(f"Devices start cold here; {_short(start)!r} is not offered.")
+    if start not in set(Device.Start):
+        raise BadRequest(f"A device starts warm or cold, not {_short(start)!r}.")
     with transaction.atomic():
         # one admission at a time: what is free is counted before the next one asks
         hosts = list(Host.objects.select_for_update().order_by("id"))
@@ -75,7 +75,7 @@ def _add(
     if firmware is None:
         raise Unavailable("There is no firmware yet: bin/up builds it.")
     now = timezone.now()
-    fleet = capacity.fleet_capacity()
+    fleet = capacity.fleet_capacity(start)
     if count > fleet.fits:
         raise DoesNotFit(_refusal(count, fleet), fits=fleet.fits)
     operation = Operation.objects.create(

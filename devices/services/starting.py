@@ -1,4 +1,4 @@
-"""Starts one device: what the row says, as a confined guest."""
+"""What a device's row says, as a confined guest's launch."""
 
 from __future__ import annotations
 
@@ -6,26 +6,38 @@ import os
 import pwd
 import secrets
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 
-from devices.errors import Unavailable
+from devices.errors import FleetError, Unavailable
+from devices.firmware.errors import FirmwareError
 from devices.host.architecture import normalise
-from devices.models import Device, Host
+from devices.models import Device, Firmware, Host
+from devices.qemu.clone import clone_many
+from devices.qemu.errors import QemuError
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import BootloaderFiles, Confinement, Launch, StartedGuest
 from devices.qemu.shape import Shape
 from devices.qemu.spawn import spawn
 from devices.qemu.spec import Architecture
+from devices.qemu.template import Template
 from devices.services import firmware, guests
 
 GUEST_USER = "fleetdash-guest"
 # a guest's user network calls the loopback of its qemu 10.0.2.2
 HOST_SEEN_BY_GUESTS = "10.0.2.2"
 PORT_IN_NAMESPACE = 4000
+
+COLD_SHAPE = Shape(memory_mib=settings.DEVICE_MEMORY_MIB)
+# a clone translates little of its own, and never hands memory back (it is its template's)
+WARM_SHAPE = Shape(
+    memory_mib=settings.DEVICE_MEMORY_MIB, translation_buffer_mib=8, free_page_reporting=False
+)
 
 
 @cache
@@ -49,39 +61,75 @@ def gateway_address() -> str:
     return f"{HOST_SEEN_BY_GUESTS}:{port}"
 
 
-def start(device: Device, host: Host) -> StartedGuest:
-    """Start the device's guest here and now.
+Outcome = StartedGuest | QemuError | FirmwareError | FleetError | OSError
 
-    Raises Unavailable when no accelerator is proven, CorruptFirmware, or the QemuError of
-    `devices.qemu.spawn`.
+
+def start_all(
+    devices: Sequence[Device], host: Host, template: Template | None
+) -> dict[str, Outcome]:
+    """Start these devices' guests now, as clones when a template is given, else cold.
+
+    What became of each, by serial: its guest, or why it was not started.
     """
-    architecture: Architecture = (
-        "arm64" if normalise(device.firmware.architecture) == "arm64" else "x64"
+    launches: list[Launch] = []
+    outcomes: dict[str, Outcome] = {}
+    for device in devices:
+        try:
+            launches.append(launch_of(device, host, warm=template is not None))
+        except (FleetError, FirmwareError, OSError) as error:
+            outcomes[device.serial] = error
+    if template is not None:
+        return {**outcomes, **clone_many(launches, template, confinement())}
+    for launch in launches:
+        try:
+            outcomes[launch.serial] = spawn(launch, confinement())
+        except (QemuError, OSError) as error:
+            outcomes[launch.serial] = error
+    return outcomes
+
+
+def launch_of(device: Device, host: Host, *, warm: bool) -> Launch:
+    """What is needed to start a device; raises as `launch_for` does."""
+    identity = Identity(
+        serial=device.serial,
+        mac=mac_for(device.id),
+        hostname=device.serial,
+        secret=device.secret,
+        gateway=gateway_address(),
+        time=int(time.time()),
+        entropy=secrets.token_hex(32),
     )
+    folder = GuestFolder(guests.folder(device.serial))
+    return launch_for(host, device.firmware, identity, folder, warm=warm)
+
+
+def launch_for(
+    host: Host, of: Firmware, identity: Identity, folder: GuestFolder, *, warm: bool
+) -> Launch:
+    """A launch of that firmware on that host.
+
+    Raises Unavailable when no accelerator is proven, or CorruptFirmware.
+    """
+    architecture: Architecture = "arm64" if normalise(of.architecture) == "arm64" else "x64"
     proof = host.accelerators.get(architecture)
     if not proof or not proof.get("accelerator"):
         raise Unavailable(
             f"No accelerator is proven for {architecture} guests on {host.name}; run bin/up again."
         )
-    image = firmware.image(architecture, device.firmware.sha256)
-    return spawn(
-        Launch(
-            serial=device.serial,
-            architecture=architecture,
-            accelerator=proof["accelerator"],
-            boot=BootloaderFiles(image.bootloader, image.environment),
-            folder=GuestFolder(guests.folder(device.serial)),
-            backing=image.disk,
-            identity=Identity(
-                serial=device.serial,
-                mac=mac_for(device.id),
-                hostname=device.serial,
-                secret=device.secret,
-                gateway=gateway_address(),
-                time=int(time.time()),
-                entropy=secrets.token_hex(32),
-            ),
-            shape=Shape(memory_mib=settings.DEVICE_MEMORY_MIB),
-        ),
-        confinement(),
+    image = firmware.image(architecture, of.sha256)
+    return Launch(
+        serial=identity.serial,
+        architecture=architecture,
+        accelerator=proof["accelerator"],
+        boot=BootloaderFiles(image.bootloader, image.environment),
+        folder=folder,
+        backing=image.disk,
+        identity=identity,
+        shape=WARM_SHAPE if warm else COLD_SHAPE,
+        cpu_model=proof.get("cpu_model"),
     )
+
+
+def relaunched(launch: Launch, identity: Identity, folder: GuestFolder) -> Launch:
+    """The same launch as somebody else, in another folder."""
+    return replace(launch, serial=identity.serial, identity=identity, folder=folder)

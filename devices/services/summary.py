@@ -50,4 +50,5 @@ def _host(host: Host) -> dict[str, Any]:
         "accelerators": host.accelerators,
         "missing_protections": host.missing_protections,
         "sample": bus.host_sample(host.name),
+        "template": bus.template_status(host.name),
     }

@@ -18,7 +18,16 @@ from django.utils import timezone
 from devices.models import Device, Host
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import end_all
-from devices.services import bus, consoles, dispatch, guests, launching, reaping, transitions
+from devices.services import (
+    bus,
+    consoles,
+    dispatch,
+    guests,
+    launching,
+    reaping,
+    templates,
+    transitions,
+)
 from devices.states import GRAPH, LIVING, State
 
 log = logging.getLogger(__name__)
@@ -53,6 +62,7 @@ def tend(host_name: str) -> None:
             _full_lock.release()
     elif Device.objects.on(host_name).filter(state=State.FAILED, pid__isnull=False).exists():
         sweep(host_name)
+    templates.prepare(host_name)
     launching.launch(host_name)
 
 

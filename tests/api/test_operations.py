@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from devices.models import Device, Operation
@@ -75,7 +76,7 @@ def test_what_is_not_json_is_400(client: Client, body: str) -> None:
 
 
 def test_more_than_fits_is_refused_with_the_number_that_does(client: Client) -> None:
-    bus.publish_host_sample("here", a_sample(available_mib=1024 + 170))
+    bus.publish_host_sample("here", a_sample(available_mib=settings.MEMORY_RESERVE_MIB + settings.DEVICE_COST_MIB + 10))
     answer = ask(client, {"kind": "add", "count": 2})
     assert answer.status_code == 409
     assert answer.json()["fits"] == 1

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ def online(fleet: Fleet) -> int:
     return int(fleet.api("GET", "summary")["online"])
 
 
-def operate(fleet: Fleet, kind: str, count: int) -> dict[str, Any]:
+def operate(fleet: Fleet, kind: str, count: int, **wish: str) -> dict[str, Any]:
     """Ask for an operation and wait for its end."""
-    operation = fleet.api("POST", "operations", {"kind": kind, "count": count})
+    operation = fleet.api("POST", "operations", {"kind": kind, "count": count, **wish})
     wait_until(
         lambda: fleet.api("GET", f"operations/{operation['id']}")["state"] != "running", BOOT_S
     )
@@ -63,8 +64,18 @@ def emptied(fleet: Fleet) -> Any:
         operate(fleet, "remove", 10_000)
 
 
-def test_added_devices_report_in_and_removed_ones_leave_nothing(fleet: Fleet) -> None:
-    added = operate(fleet, "add", 2)
+def template_state(fleet: Fleet) -> str:
+    """What the host last said of its template."""
+    template = fleet.api("GET", "summary")["hosts"][0]["template"]
+    return template["state"] if template else ""
+
+
+@pytest.mark.parametrize("start", ["cold", "warm"])
+def test_added_devices_report_in_and_removed_ones_leave_nothing(
+    fleet: Fleet, start: str
+) -> None:
+    wait_until(lambda: template_state(fleet) == "ready", 90)
+    added = operate(fleet, "add", 2, start=start)
     assert (added["state"], added["done"]) == ("succeeded", 2)
     devices = fleet.api("GET", "devices?state=online")["devices"]
     assert len(devices) == 2
@@ -73,7 +84,7 @@ def test_added_devices_report_in_and_removed_ones_leave_nothing(fleet: Fleet) ->
     for device in devices:
         shown = fleet.api("GET", f"devices/{device['serial']}")
         # only the guest itself knows which slot its boot-loader took
-        assert (shown["reported_slot"], shown["reported_start"]) == ("a", "cold")
+        assert (shown["reported_slot"], shown["reported_start"]) == ("a", start)
         assert shown["command_line"][0].endswith("qemu-system-aarch64")
         secret_like = [word for word in shown["command_line"] if "secret" in word]
         assert not secret_like
@@ -103,12 +114,7 @@ def test_every_process_may_be_killed_and_no_device_is_lost(fleet: Fleet) -> None
     starting = fleet.api("POST", "operations", {"kind": "add", "count": 2})
     for name, record in fleet.processes().items():
         os.kill(record.pid, signal.SIGKILL)
-        wait_until(
-            lambda name=name, pid=record.pid: (
-                fleet.processes().get(name) is not None and fleet.processes()[name].pid != pid
-            ),
-            20,
-        )
+        wait_until(partial(_replaced, fleet, name, record.pid), 20)
     wait_until(lambda: _answers(fleet), 60)
     wait_until(
         lambda: fleet.api("GET", f"operations/{starting['id']}")["state"] != "running", BOOT_S
@@ -119,6 +125,11 @@ def test_every_process_may_be_killed_and_no_device_is_lost(fleet: Fleet) -> None
     assert {s: i for s, i in after.items() if s in before} == before
     rows = {d["serial"] for d in fleet.api("GET", "devices?state=online")["devices"]}
     assert rows == set(after)
+
+
+def _replaced(fleet: Fleet, name: str, former: int) -> bool:
+    now = fleet.processes().get(name)
+    return now is not None and now.pid != former
 
 
 def _answers(fleet: Fleet) -> bool:

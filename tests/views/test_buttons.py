@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from devices.models import Device, Operation
@@ -42,7 +43,8 @@ def test_a_count_that_makes_no_sense_changes_nothing(
 def test_more_than_fits_is_refused_with_what_does(
     htmx: Any, fleet_host: Any, outside: Outside
 ) -> None:
-    outside.samples["here"] = the_sample(available_mib=1024 + 3 * 160 + 10)
+    three_mib = settings.MEMORY_RESERVE_MIB + 3 * settings.DEVICE_COST_MIB
+    outside.samples["here"] = the_sample(available_mib=three_mib + 10)
     answer = htmx("/devices/add", {"count": "10"})
     assert answer.status_code == 409
     assert "3 more fit now" in answer.content.decode()

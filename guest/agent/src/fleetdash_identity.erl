@@ -2,17 +2,32 @@
 %% Uses only what is preloaded in the virtual machine, see fleetdash_report.
 -module(fleetdash_identity).
 
--export([read/0, secret/0, parse/1, slot/1, gateway/1]).
+-export([read/0, woken/2, secret/0, parse/1, slot/1, gateway/1]).
 
 -define(IDENTITY, "/sys/firmware/qemu_fw_cfg/by_name/opt/org.fleetdash/identity/raw").
 -define(FIRMWARE, "/etc/fleetdash-firmware").
 
 %% Everything known but what is secret, as a map of binaries; what is missing is absent.
 read() ->
-    Identity = maps:remove(<<"secret">>, maps:remove(<<"entropy">>, file())),
+    Identity = public(file()),
     Firmware = parse(fleetdash_proc:read(?FIRMWARE)),
     Both = maps:merge(Firmware, Identity),
-    Both#{<<"start">> => <<"cold">>, <<"slot">> => slot(fleetdash_proc:read("/proc/cmdline"))}.
+    Both#{<<"start">> => start(), <<"slot">> => slot(fleetdash_proc:read("/proc/cmdline"))}.
+
+%% Who a template has woken as, and that one's secret; `Text' is the identity's new content.
+woken(Template, Text) ->
+    #{<<"secret">> := Secret} = Known = parse(Text),
+    {maps:merge(maps:remove(<<"template">>, Template),
+                (public(Known))#{<<"start">> => <<"warm">>}), Secret}.
+
+public(Identity) ->
+    maps:remove(<<"secret">>, maps:remove(<<"entropy">>, Identity)).
+
+start() ->
+    case persistent_term:get(fleetdash_woken, false) of
+        true -> <<"warm">>;
+        false -> <<"cold">>
+    end.
 
 %% The secret, read when it is needed: what no process holds no crash report can print.
 secret() ->

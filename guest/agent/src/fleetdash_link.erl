@@ -67,7 +67,7 @@ open(#{identity := Identity} = State) ->
 handshake(Socket, #{identity := Identity} = State) ->
     Key = base64:encode(crypto:strong_rand_bytes(16)),
     Headers = fleetdash_nh1:headers(maps:get(<<"serial">>, Identity),
-                                    fleetdash_identity:secret(), erlang:system_time(second)),
+                                    fleetdash_identity:secret(), os:system_time(second)),
     Host = maps:get(<<"gateway">>, Identity),
     Next = State#{socket := Socket, phase := opening, key => Key, buffer => <<>>},
     case fleetdash_tcp:send(Socket, fleetdash_websocket:request(Host, ?PATH, Key, Headers)) of
@@ -169,7 +169,7 @@ closed(State) ->
 set_clock(Date) ->
     case fleetdash_clock:parse(Date) of
         {ok, Second} ->
-            Off = abs(Second - erlang:system_time(second)),
+            Off = abs(Second - os:system_time(second)),
             Off > ?CLOCK_TOLERANCE_S andalso os:cmd("date -s @" ++ integer_to_list(Second));
         error ->
             unknown

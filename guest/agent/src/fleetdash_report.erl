@@ -5,7 +5,7 @@
 %% virtual machine. Whatever becomes of it, the supervised process takes over.
 -module(fleetdash_report).
 
--export([early/0, start_link/0, init/1, answered/0, request/3, status/1]).
+-export([early/0, start_link/0, init/1, answered/0, attempt/2, request/3, status/1]).
 
 -define(EARLY, fleetdash_report_early).
 -define(TIMEOUT_MS, 5000).
@@ -15,7 +15,12 @@
 
 %% Tries once, in a process of its own that nothing depends on.
 early() ->
-    Try = fun() -> persistent_term:put(?EARLY, try_once(fleetdash_identity:read())) end,
+    Try = fun() ->
+                  case fleetdash_identity:read() of
+                      #{<<"template">> := _} -> none;
+                      Identity -> persistent_term:put(?EARLY, try_once(Identity))
+                  end
+          end,
     register(?EARLY, spawn_opt(Try, [{priority, high}])),
     ok.
 
@@ -25,13 +30,21 @@ start_link() ->
 init(Parent) ->
     register(?MODULE, self()),
     proc_lib:init_ack(Parent, {ok, self()}),
-    Identity = fleetdash_identity:read(),
-    ok = report(early_answer(), Identity, 0, none),
+    {Identity, First} = begin_as(fleetdash_identity:read()),
+    ok = report(First, Identity, 0, none),
+    fleetdash_template:renew(),
     persistent_term:put(?MODULE, Identity),
     fleetdash_link:connect(Identity),
     receive
         stop -> ok
     end.
+
+%% Who this is, and the answer to its first report.
+begin_as(#{<<"template">> := _} = Template) ->
+    {Identity, Secret} = fleetdash_template:wait(Template),
+    {Identity, answered(attempt(Identity, Secret))};
+begin_as(Identity) ->
+    {Identity, early_answer()}.
 
 %% The identity the gateway has acknowledged, or `none'.
 answered() ->
@@ -58,25 +71,31 @@ again(Identity, Refusals, Last, Wait) ->
     report(try_once(Identity), Identity, Refusals, Last).
 
 try_once(Identity) ->
+    answered(attempt(Identity, fleetdash_identity:secret())).
+
+%% One report to the gateway the identity names: `{ok, Status}' or an error.
+attempt(Identity, Secret) ->
     {Address, Port} = fleetdash_identity:gateway(Identity),
     case fleetdash_tcp:connect(Address, Port, ?TIMEOUT_MS) of
         {ok, Socket} ->
-            Answer = case fleetdash_tcp:send(Socket, request(Identity, fleetdash_identity:secret(), uptime())) of
+            Answer = case fleetdash_tcp:send(Socket, request(Identity, Secret, uptime())) of
                          ok -> fleetdash_tcp:recv(Socket, ?TIMEOUT_MS);
                          Error -> Error
                      end,
             fleetdash_tcp:close(Socket),
-            answered(Answer);
+            case Answer of
+                {ok, Text} -> status(Text);
+                _ -> Answer
+            end;
         Error ->
             Error
     end.
 
-answered({ok, Text}) ->
-    Status = status(Text),
-    Status =:= {ok, 200} andalso fleetdash_proc:say("online"),
+answered({ok, 200} = Status) ->
+    fleetdash_proc:say("online"),
     Status;
-answered(Error) ->
-    Error.
+answered(Status) ->
+    Status.
 
 %% The whole request; the uptime is a number as text.
 request(Identity, Secret, Uptime) ->
@@ -106,11 +125,7 @@ status(<<"HTTP/1.", _, " ", Digits:3/binary, _/binary>>) ->
 status(_) ->
     {error, not_http}.
 
+%% Seconds since the kernel started, with one decimal: a clock that is there without reading a file.
 uptime() ->
-    case fleetdash_proc:read("/proc/uptime") of
-        <<>> ->
-            <<"0">>;
-        Text ->
-            {At, 1} = binary:match(Text, <<" ">>),
-            binary_part(Text, 0, At)
-    end.
+    Tenths = os:perf_counter() div 100000000,
+    [integer_to_list(Tenths div 10), $., $0 + Tenths rem 10].

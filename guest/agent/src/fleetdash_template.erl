@@ -1,0 +1,70 @@
+%% A template is a device that is frozen when all is up, to be woken many times as somebody else.
+%%
+%% Its identity begins with `template=1'; with `template=unmixed' its clones are given no entropy of
+%% their own, which a test needs. What is warmed here no clone has to load, link or look up again.
+-module(fleetdash_template).
+
+-export([is_template/1, wait/1, renew/0, hardware_address/1]).
+
+-define(SOCKET, 198).
+-define(IOCTL, 29).
+-define(SET_HOST_NAME, 161).
+-define(SET_CLOCK, 112).
+-define(SIOCSIFHWADDR, 16#8924).
+%% So long memory that was freed is kept before it is given back, which no clone should have to do.
+-define(SETTLE_MS, 3000).
+-define(SEED_BYTES, 32).
+-define(SPREAD_MS, 10000).
+
+is_template(Identity) ->
+    maps:is_key(<<"template">>, Identity).
+
+%% Freezes here. Gives the identity and secret of the device this machine has woken as.
+wait(#{<<"template">> := How} = Template) ->
+    Port = fleetdash_syscalls:open([binary_to_list(How) || How =/= <<"1">>]),
+    [Socket] = fleetdash_syscalls:call(Port, [{?SOCKET, [2, 2, 0]}], <<>>),
+    fleetdash_warming:run(Template),
+    _ = become(Port, Socket, Template),
+    _ = [garbage_collect(Process) || Process <- processes()],
+    timer:sleep(?SETTLE_MS),
+    fleetdash_proc:say("template ready"),
+    {Identity, Secret} = fleetdash_identity:woken(Template, fleetdash_syscalls:identity(Port)),
+    _ = become(Port, Socket, Identity),
+    persistent_term:put(fleetdash_woken, true),
+    {Identity, Secret}.
+
+%% Random numbers of its own for a device that has woken: the kernel has them by now, the crypto
+%% library takes them from there. To be done before any of its numbers is used. A crowd that was
+%% woken at once then waits a little, each as long as it likes, so as not to act at once.
+renew() ->
+    case persistent_term:get(fleetdash_woken, false) of
+        true ->
+            {ok, File} = prim_file:open("/dev/urandom", [read, raw, binary]),
+            {ok, Bytes} = prim_file:read(File, ?SEED_BYTES),
+            _ = prim_file:close(File),
+            ok = crypto:rand_seed(Bytes),
+            <<Random:32>> = crypto:strong_rand_bytes(4),
+            timer:sleep(Random rem ?SPREAD_MS);
+        false ->
+            ok
+    end.
+
+%% Clock, host name and hardware address, in one go; the network driver takes the address while up.
+become(Port, Socket, #{<<"hostname">> := Host, <<"mac">> := Mac, <<"time">> := Time}) ->
+    Request = <<"eth0", 0:(12 * 8), 1:16/little, (hardware_address(Mac))/binary, 0:(16 * 8)>>,
+    Clock = <<(binary_to_integer(Time)):64/little, 0:64>>,
+    fleetdash_syscalls:call(
+      Port,
+      [{?SET_CLOCK, [0, {data, 0}]},
+       {?SET_HOST_NAME, [{data, 56}, byte_size(Host)]},
+       {?IOCTL, [Socket, ?SIOCSIFHWADDR, {data, 16}]}],
+      <<Clock/binary, Request/binary, Host/binary>>).
+
+%% The six bytes of "02:00:00:00:00:01".
+hardware_address(<<High, Low, $:, Rest/binary>>) ->
+    <<(digit(High)):4, (digit(Low)):4, (hardware_address(Rest))/binary>>;
+hardware_address(<<High, Low>>) ->
+    <<(digit(High)):4, (digit(Low)):4>>.
+
+digit(Digit) when Digit =< $9 -> Digit - $0;
+digit(Digit) -> Digit - $a + 10.
