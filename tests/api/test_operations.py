@@ -76,7 +76,8 @@ def test_what_is_not_json_is_400(client: Client, body: str) -> None:
 
 
 def test_more_than_fits_is_refused_with_the_number_that_does(client: Client) -> None:
-    bus.publish_host_sample("here", a_sample(available_mib=settings.MEMORY_RESERVE_MIB + settings.DEVICE_COST_MIB + 10))
+    one_mib = settings.MEMORY_RESERVE_MIB + settings.DEVICE_COST_MIB
+    bus.publish_host_sample("here", a_sample(available_mib=one_mib + 10))
     answer = ask(client, {"kind": "add", "count": 2})
     assert answer.status_code == 409
     assert answer.json()["fits"] == 1
