@@ -66,8 +66,8 @@ def _page(url: str, password: str | None) -> Iterator[None]:
         )
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(url)
-        page.get_by_label("Username").fill("admin")
-        page.get_by_label("Password").fill(password)
+        page.locator("input[name=username]").fill("admin")
+        page.locator("input[name=password]").fill(password)
         page.keyboard.press("Enter")
         page.wait_for_url(f"{url}/")
         yield
