@@ -27,10 +27,13 @@ from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch
 from devices.qemu.template import Template, load, make, template_key
-from devices.services import bus, starting, trial_gateway
+from devices.services import bus, guests, starting, trial_gateway
 
 log = logging.getLogger(__name__)
 
+# guests without a row, in folders beside the others: sweeping and bin/down end them like any stray
+TEMPLATE = "template"
+TRIAL = "trial"
 RETRY_S = 300.0
 CHECK_DEADLINE_S = 30.0
 
@@ -84,6 +87,12 @@ def current(host: Host, firmware: Firmware) -> Template | None:
     return None
 
 
+def in_hand() -> set[str]:
+    """The folders of guests that this process is making a template with right now."""
+    making = _making
+    return {TEMPLATE, TRIAL} if making is not None and making.is_alive() else set()
+
+
 def prepare(host_name: str) -> None:
     """Have the template at hand before the first device asks for it."""
     host = Host.objects.filter(name=host_name).first()
@@ -97,18 +106,17 @@ def prepare(host_name: str) -> None:
 
 def template_launch(host: Host, firmware: Firmware) -> Launch:
     """The launch of the device that becomes the template; raises as `starting.launch_of` does."""
-    serial = "template"
     identity = Identity(
-        serial=serial,
+        serial=TEMPLATE,
         mac=mac_for(0),
-        hostname=serial,
+        hostname=TEMPLATE,
         secret=secrets.token_urlsafe(32),
         gateway=starting.gateway_address(),
         time=int(time.time()),
         entropy=secrets.token_hex(32),
         template="1",
     )
-    folder = GuestFolder(folder_of_all() / "making")
+    folder = GuestFolder(guests.folder(TEMPLATE))
     return starting.launch_for(host, firmware, identity, folder, warm=True)
 
 
@@ -173,21 +181,20 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
 def _check(launch: Launch, template: Template) -> None:
     """A clone must report in; raises BadTemplate."""
     with trial_gateway.listening(starting.confinement().network_namespace) as gateway:
-        serial = "trial"
         identity = Identity(
-            serial=serial,
+            serial=TRIAL,
             mac=mac_for(1),
-            hostname=serial,
+            hostname=TRIAL,
             secret=secrets.token_urlsafe(32),
             gateway=f"{starting.HOST_SEEN_BY_GUESTS}:{gateway.port}",
             time=int(time.time()),
             entropy=secrets.token_hex(32),
         )
-        folder = GuestFolder(folder_of_all() / "trial")
+        folder = GuestFolder(guests.folder(TRIAL))
         trial = starting.relaunched(launch, identity, folder)
         guest = clone(trial, template, starting.confinement())
         try:
-            if not gateway.wait_for(serial, CHECK_DEADLINE_S):
+            if not gateway.wait_for(TRIAL, CHECK_DEADLINE_S):
                 raise BadTemplate(
                     f"A clone of the template did not report in within {CHECK_DEADLINE_S:.0f} s."
                 )

@@ -151,7 +151,7 @@ def sweep(host_name: str) -> None:
             "serial", flat=True
         )
     )
-    strays = sorted(set(serials) - wanted)
+    strays = sorted(set(serials) - wanted - templates.in_hand())
     if not strays:
         return
     identities = [GuestFolder(folder / serial).read_process() for serial in strays]
