@@ -26,6 +26,23 @@ def running(var: Path) -> list[ProcessIdentity]:
     return [identity for identity in recorded(var) if identity.is_alive()]
 
 
+def end_unfinished(var: Path) -> list[ProcessIdentity]:
+    """End guests that belong to no device: a template in the making, a trial, a proof.
+
+    Nobody adopts one whose maker has ended. Gives those that survived.
+    """
+    folders = [GuestFolder(each.parent) for each in var.glob("templates/*/process")]
+    folders += [GuestFolder(each.parent) for each in var.glob("run/proof-*/process")]
+    processes = [identity for each in folders if (identity := each.read_process())]
+    survivors = end_all(
+        [each for each in processes if each.is_alive()], deadline_s=END_DEADLINE_S, grace_s=1.0
+    )
+    for folder in folders:
+        if folder.read_process() not in survivors:
+            folder.remove()
+    return survivors
+
+
 def end_everyone(var: Path) -> list[ProcessIdentity]:
     """End all guests and remove their folders; gives those that survived."""
     survivors = end_all(running(var), deadline_s=END_DEADLINE_S, grace_s=1.0)

@@ -30,6 +30,9 @@ def stop(here: Installation, progress: Progress, *, keep_guests: bool) -> None:
     (here.run / MARKER).touch()
     with progress.step("Supervisor and processes"):
         _end_processes(here)
+        unfinished = guests.end_unfinished(here.var)
+        if unfinished:
+            raise DeployError(f"A trial guest (process {unfinished[0].pid}) did not end.")
     if keep_guests:
         kept = len(guests.running(here.var))
         which = "1 guest runs on and is" if kept == 1 else f"{kept} guests run on and are"
