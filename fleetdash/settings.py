@@ -50,7 +50,6 @@ ALLOWED_HOSTS = env.words("FLEETDASH_ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1]
 CSRF_TRUSTED_ORIGINS = env.words("FLEETDASH_TRUSTED_ORIGINS", "")
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -27,12 +27,11 @@ def running(var: Path) -> list[ProcessIdentity]:
 
 
 def end_unfinished(var: Path) -> list[ProcessIdentity]:
-    """End guests that belong to no device: a template in the making, a trial, a proof.
+    """End guests that prove an accelerator for a bin/up that has ended.
 
-    Nobody adopts one whose maker has ended. Gives those that survived.
+    Gives those that survived.
     """
-    folders = [GuestFolder(each.parent) for each in var.glob("templates/*/process")]
-    folders += [GuestFolder(each.parent) for each in var.glob("run/proof-*/process")]
+    folders = [GuestFolder(each.parent) for each in var.glob("run/proof-*/process")]
     processes = [identity for each in folders if (identity := each.read_process())]
     survivors = end_all(
         [each for each in processes if each.is_alive()], deadline_s=END_DEADLINE_S, grace_s=1.0

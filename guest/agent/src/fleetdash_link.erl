@@ -43,7 +43,8 @@ handle_info({tcp_closed, Socket}, #{socket := Socket} = State) ->
 handle_info({tcp_error, Socket, _}, #{socket := Socket} = State) ->
     {noreply, again(State)};
 handle_info({timer, Connection, open}, #{connection := Connection} = State) ->
-    {noreply, open(State)};
+    %% the wait is over: what fails from here on waits again
+    {noreply, open(State#{waiting => false})};
 handle_info({timer, Connection, handshake}, #{connection := Connection, phase := opening} = State) ->
     {noreply, again(State)};
 handle_info({timer, _, handshake}, State) ->
