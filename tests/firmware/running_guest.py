@@ -32,7 +32,7 @@ class RunningGuest:
         while raw := os.read(self.process.stdout.fileno(), 4096):
             self.console += raw.decode(errors="replace")
 
-    def wait_for(self, line: str, *, times: int = 1, deadline_s: float = 30.0) -> None:
+    def wait_for(self, line: str, *, times: int = 1, deadline_s: float = 90.0) -> None:
         """Wait until the console has shown something so often."""
         end = time.monotonic() + deadline_s
         while self.console.count(line) < times:

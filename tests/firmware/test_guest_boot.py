@@ -10,16 +10,17 @@ import pytest
 from devices.firmware.artifact import FirmwareImage
 from tests.firmware.running_guest import SECRET, running
 from tests.firmware.stub_gateway import gateway
+from tests.fleet import a_free_port
 
 pytestmark = pytest.mark.guest
 UPGRADE = {"nerves_fw_active": "b", "upgrade_available": "1", "bootcount": "0"}
 
 
 def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
-    port = 14120
+    port = a_free_port()
     with gateway(port, statuses=[401, 503]) as seen, running(firmware, port=port) as guest:
         for _ in range(3):
-            path, headers, body = seen.reports.get(timeout=30)
+            path, headers, body = seen.reports.get(timeout=90)
         assert path == "/api/status/525400000001"
         assert headers["authorization"] == f"Bearer {SECRET}"
         assert body["version"] == firmware.version
@@ -30,7 +31,7 @@ def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
         guest.wait_for("fleetdash: refused 401")
         guest.wait_for("fleetdash: online")
 
-        handshake = seen.handshakes.get(timeout=20)
+        handshake = seen.handshakes.get(timeout=90)
         assert handshake["path"] == "/device-socket/websocket?vsn=2.0.0"
         assert handshake["x-nh-key"] == "525400000001"
         assert handshake["x-nh-signature"].startswith("SFMyNTY.")
@@ -56,22 +57,22 @@ def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
         seen.send([None, None, "device", "reboot", {}])
         assert seen.message("rebooting")[2] == "device"
         guest.wait_for("U-Boot 20", times=2)
-        assert seen.reports.get(timeout=30)[2]["start"] == "cold"
+        assert seen.reports.get(timeout=90)[2]["start"] == "cold"
         assert SECRET not in guest.console
         assert not re.search("CRASH|ERROR REPORT|Oops|panic", guest.console)
 
 
 def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage) -> None:
-    port = 14121
+    port = a_free_port()
     with (
         gateway(port) as seen,
         running(firmware, port=port, changes=UPGRADE | {"kept": "yes"}, both_slots=True) as guest,
     ):
-        assert seen.reports.get(timeout=30)[2]["slot"] == "b"
+        assert seen.reports.get(timeout=90)[2]["slot"] == "b"
         join = seen.message("phx_join", topic="device")
         assert join[4]["meta"]["firmware_validated"] is False
         seen.send([None, None, "device", "reboot", {}])
-        assert seen.reports.get(timeout=30)[2]["slot"] == "a"
+        assert seen.reports.get(timeout=90)[2]["slot"] == "a"
         guest.wait_for("fleetdash: slot b never validated, going back")
         assert (
             seen.message("phx_join", topic="device")[4]["meta"]["firmware_auto_revert_detected"]
@@ -90,7 +91,7 @@ def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage)
 
 
 def test_a_torn_environment_boots_the_slot_that_verifies(firmware: FirmwareImage) -> None:
-    port = 14122
+    port = a_free_port()
     with (
         gateway(port) as seen,
         running(firmware, port=port, torn=True, both_slots=True, break_slot="a") as guest,
@@ -100,7 +101,7 @@ def test_a_torn_environment_boots_the_slot_that_verifies(firmware: FirmwareImage
 
 
 def test_an_empty_active_slot_gives_way_to_the_other(firmware: FirmwareImage) -> None:
-    port = 14123
+    port = a_free_port()
     with (
         gateway(port) as seen,
         running(firmware, port=port, changes={"nerves_fw_active": "b"}) as guest,

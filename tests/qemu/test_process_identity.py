@@ -74,8 +74,8 @@ def test_one_that_does_not_listen_is_killed() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         began = time.monotonic()
-        assert ProcessIdentity.of(process.pid).end(5.0, grace_s=0.3)
-        assert 0.25 < time.monotonic() - began < 2.0
+        assert ProcessIdentity.of(process.pid).end(20.0, grace_s=0.3)
+        assert 0.25 < time.monotonic() - began < 15.0
         assert process.wait() == -signal.SIGKILL
 
 
