@@ -126,6 +126,11 @@ class Fleet:
                 raise ApiError(error.code, error.read().decode(errors="replace")) from None
         return json.loads(content) if content else None
 
+    def template_is_ready(self) -> bool:
+        """Whether devices wake from a template here; until then one more guest may be running."""
+        template = self.api("GET", "summary")["hosts"][0]["template"]
+        return template is not None and template["state"] == "ready"
+
     def logs(self, lines: int = 15) -> str:
         """The ends of all logs, for a failure's message."""
         parts = []

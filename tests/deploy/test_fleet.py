@@ -139,6 +139,7 @@ def test_up_after_the_supervisor_was_stopped_for_good_replaces_its_orphans(fleet
 @pytest.fixture
 def one_device(fleet: Fleet) -> Iterator[str]:
     """The serial of a device that is online, removed afterwards."""
+    wait_for(fleet.template_is_ready, 120)
     fleet.api("POST", "operations", {"kind": "add", "count": 1})
     wait_for(lambda: fleet.api("GET", "summary")["online"] == 1, 120)
     serial = fleet.api("GET", "devices?state=online")["devices"][0]["serial"]

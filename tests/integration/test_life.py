@@ -64,17 +64,11 @@ def emptied(fleet: Fleet) -> Any:
         operate(fleet, "remove", 10_000)
 
 
-def template_state(fleet: Fleet) -> str:
-    """What the host last said of its template."""
-    template = fleet.api("GET", "summary")["hosts"][0]["template"]
-    return template["state"] if template else ""
-
-
 @pytest.mark.parametrize("start", ["cold", "warm"])
 def test_added_devices_report_in_and_removed_ones_leave_nothing(
     fleet: Fleet, start: str
 ) -> None:
-    wait_until(lambda: template_state(fleet) == "ready", 90)
+    wait_until(fleet.template_is_ready, 90)
     added = operate(fleet, "add", 2, start=start)
     assert (added["state"], added["done"]) == ("succeeded", 2)
     devices = fleet.api("GET", "devices?state=online")["devices"]
