@@ -51,12 +51,16 @@ def accept_key(key: bytes) -> bytes:
 class BareServer:
     """Answers every report with 200 and holds sockets without a word.
 
-    `at` is when each serial's first report came.
+    By serial: `at` is when its first report came, `first` that report, `keys` its WebSocket's key
+    and `masks` the mask of its first frame, if that was over 125 bytes as a join is.
     """
 
     listening: socket.socket
     at: dict[str, float] = field(default_factory=dict)
     first: dict[str, bytes] = field(default_factory=dict)
+    keys: dict[str, bytes] = field(default_factory=dict)
+    masks: dict[str, bytes] = field(default_factory=dict)
+    speakers: dict[socket.socket, str] = field(default_factory=dict)
     arrived: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -80,10 +84,16 @@ class BareServer:
             request = connection.recv(8192)
             if request.startswith(b"GET "):
                 key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)
-                if key is not None:
-                    connection.sendall(UPGRADE % accept_key(key[1]))
-                return key is not None
+                who = re.search(rb"(?i)x-nh-key: *(\S+)", request)
+                if key is None or who is None:
+                    return False
+                self.keys[who[1].decode()] = key[1]
+                self.speakers[connection] = who[1].decode()
+                connection.sendall(UPGRADE % accept_key(key[1]))
+                return True
             if not request.startswith(b"POST "):
+                if len(request) > 8 and connection in self.speakers:
+                    self.masks.setdefault(self.speakers[connection], request[4:8])
                 return bool(request)
             serial = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
             self.first.setdefault(serial, request)
