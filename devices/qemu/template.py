@@ -208,7 +208,11 @@ def _keep(memory_fd: int, folder: Path, key: str) -> None:
 
 
 def _seal(memory_fd: int) -> None:
-    """Forbid every change for ever; the kernel may still be taking the guest's mapping down."""
+    """Forbid every change for ever; the kernel may still be taking the guest's mapping down.
+
+    qemu opens it for reading and writing as the guests' user, whatever it then does.
+    """
+    os.fchmod(memory_fd, 0o666)
     until = time.monotonic() + _SEAL_DEADLINE_S
     while True:
         try:

@@ -33,11 +33,11 @@ wait(#{<<"template">> := How} = Template) ->
     become(Port, Socket, Template),
     _ = [garbage_collect(Process) || Process <- processes()],
     timer:sleep(?SETTLE_MS),
-    fleetdash_proc:say("template ready"),
     %% The kernel's generator has taken in what it had just now, so clones that are given nothing
     %% agree for some seconds: otherwise a test that they do not would pass by luck.
     [0] = fleetdash_syscalls:call(Port, [{?IOCTL, [Urandom, ?RNDRESEEDCRNG, 0]}], <<>>),
     _ = random(?SEED_BYTES),
+    fleetdash_proc:say("template ready"),
     Text = fleetdash_syscalls:identity(Port),
     How =:= <<"1">> orelse fleetdash_proc:say(["random ", binary:encode_hex(random(?SEED_BYTES))]),
     {Identity, Secret} = fleetdash_identity:woken(Template, Text),
