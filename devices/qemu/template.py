@@ -23,6 +23,7 @@ from typing import Any
 from devices.qemu.accelerator import qemu_version
 from devices.qemu.errors import BadTemplate, GuestSpawnFailed, QmpFailed
 from devices.qemu.launch import Confinement, Launch
+from devices.qemu.migration_stream import without_empty_pages
 from devices.qemu.monitor import Monitor
 from devices.qemu.overlay import is_untouched
 from devices.qemu.spawn import spawn
@@ -198,6 +199,8 @@ def _keep(memory_fd: int, folder: Path, key: str) -> None:
     state = (folder / _STATE).read_bytes()
     if not state:
         raise GuestSpawnFailed("qemu wrote no state for the template.")
+    state = without_empty_pages(state)
+    (folder / _STATE).write_bytes(state)
     manifest = {
         "format": FORMAT,
         "key": key,
