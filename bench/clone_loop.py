@@ -17,6 +17,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from devices.firmware import artifact
 from devices.firmware.artifact import FirmwareImage
@@ -142,9 +143,8 @@ def monitor_text(qmp_socket: Path, command: str) -> str:
     """What qemu's own monitor says to a command, `info jit` for example."""
     with Monitor(qmp_socket) as monitor:
         monitor.ask("qmp_capabilities", timeout_s=10)
-        said = monitor.ask(
-            "human-monitor-command", timeout_s=10, **{"command-line": command}
-        )
+        words: dict[str, Any] = {"command-line": command}
+        said = monitor.ask("human-monitor-command", timeout_s=10, **words)
         return str(said)
 
 

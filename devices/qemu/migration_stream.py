@@ -109,6 +109,6 @@ class _Copy:
                 raise _Unknown
 
     def _footer(self, section: bytes) -> None:
-        if self._in[self._at] != _SECTION_FOOTER or self._in[self._at + 1 : self._at + 5] != section:
+        if self._in[self._at : self._at + 5] != bytes([_SECTION_FOOTER]) + section:
             raise _Unknown
         self._keep(self._at + 5)

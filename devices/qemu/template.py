@@ -166,7 +166,7 @@ def _boot_and_freeze(
 
 
 def _freeze(monitor: Monitor, state_fd: int) -> None:
-    """Write the state; qemu stops the guest itself, and a clone wakes running rather than paused."""
+    """Write the state; qemu stops the guest itself, so that a clone wakes running, not paused."""
     monitor.ask("qmp_capabilities", timeout_s=FREEZE_DEADLINE_S)
     monitor.ask(
         "migrate-set-capabilities",

@@ -58,7 +58,9 @@ def test_it_is_a_static_program_for_arm64() -> None:
     assert struct.unpack_from("<HHIQ", image, 16) == (2, 183, 1, BASE + CODE)
 
 
-@pytest.mark.parametrize("line", ["mul x0, x1, x2", "ldr x0, [x1, #3]", "b nowhere", "mov x0, #70000"])
+@pytest.mark.parametrize(
+    "line", ["mul x0, x1, x2", "ldr x0, [x1, #3]", "b nowhere", "mov x0, #70000"]
+)
 def test_what_is_not_understood_is_said_with_its_line(line: str) -> None:
     with pytest.raises(BuildFailed, match="Line 2"):
         program(f"svc #0\n{line}")

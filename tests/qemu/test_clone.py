@@ -192,9 +192,10 @@ def test_a_clone_has_every_protection_and_cannot_write_the_template(
     assert "Seccomp:\t2" in status
     assert "CapEff:\t0000000000000000" in status
     assert (process / "ns/net").stat().st_ino == confinement.network_namespace.stat().st_ino
-    maps = [line for line in (process / "maps").read_text().splitlines() if "memfd:template" in line]
-    assert maps
-    assert all(line.split()[1].endswith("p") for line in maps), "mapped shared"
+    lines = (process / "maps").read_text().splitlines()
+    kinds = [line.split()[1] for line in lines if "memfd:template" in line]
+    assert kinds
+    assert all(kind.endswith("p") for kind in kinds), "mapped shared"
 
 
 def test_a_running_guest_is_not_started_again_and_stays(home: Nursery) -> None:

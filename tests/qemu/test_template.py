@@ -8,6 +8,7 @@ import mmap
 import os
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -15,8 +16,9 @@ from devices.qemu import template
 from devices.qemu.argv import guest_argv
 from devices.qemu.errors import BadTemplate
 from devices.qemu.guest_folder import GuestFolder
-from devices.qemu.launch import BootloaderFiles, Launch
+from devices.qemu.launch import BootloaderFiles, Confinement, Launch
 from devices.qemu.shape import Shape
+from devices.qemu.spec import Bootloader, GuestSpec, TemplateStart, WarmStart
 
 KEY = "0" * 32
 PUNCH_HOLE_KEEP_SIZE = 3
@@ -50,11 +52,8 @@ def test_it_comes_back_from_its_folder_sealed_against_everything(folder: Path) -
             os.ftruncate(again, 0)
         with pytest.raises(PermissionError):
             mmap.mmap(again, 4096, mmap.MAP_SHARED)
-        assert libc.fallocate(again, PUNCH_HOLE_KEEP_SIZE, 0, 4096) == -1 or (
-            libc.fallocate(
-                again, PUNCH_HOLE_KEEP_SIZE, ctypes.c_long(8192), ctypes.c_long(4096)
-            ) == -1
-        )
+        place = (ctypes.c_long(8192), ctypes.c_long(4096))
+        assert libc.fallocate(again, PUNCH_HOLE_KEEP_SIZE, *place) == -1
         assert ctypes.get_errno() == errno.EPERM
         os.close(again)
     finally:
@@ -108,15 +107,11 @@ def test_a_failed_boot_leaves_nothing(tmp_path: Path) -> None:
     launch = Launch("s", "arm64", "tcg", BootloaderFiles(image), GuestFolder(tmp_path / "g/s"))
     target = tmp_path / "templates" / KEY
     with pytest.raises(Exception, match="not a file with content"):
-        template.make(launch, template.Confinement(), target, key=KEY)
+        template.make(launch, Confinement(), target, key=KEY)
     assert list((tmp_path / "templates").iterdir()) == []
 
 
 def test_neither_template_nor_clone_can_discard_memory(tmp_path: Path) -> None:
-    from uuid import uuid4
-
-    from devices.qemu.spec import Bootloader, GuestSpec, TemplateStart, WarmStart
-
     for start, share in ((TemplateStart(9), "share=on"), (WarmStart(9), "share=off")):
         argv = guest_argv(
             GuestSpec(
