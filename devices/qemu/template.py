@@ -41,7 +41,7 @@ _STATE = "state"
 _MANIFEST = "manifest.json"
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 _CHUNK_BYTES = 1 << 20
-_SETTLE_S = 0.5
+_SETTLE_S = 0.1
 _SEAL_DEADLINE_S = 10.0
 
 

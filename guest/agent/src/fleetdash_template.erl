@@ -16,7 +16,7 @@
 -define(SIOCSIFHWADDR, 16#8924).
 -define(RNDRESEEDCRNG, 16#5207).
 %% So long memory that was freed is kept before it is given back, which no clone should have to do.
--define(SETTLE_MS, 3000).
+-define(SETTLE_MS, 4000).
 -define(SEED_BYTES, 32).
 -define(SPREAD_MS, 10000).
 
