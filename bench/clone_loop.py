@@ -22,7 +22,7 @@ from typing import Any
 from devices.firmware import artifact
 from devices.firmware.artifact import FirmwareImage
 from devices.qemu.clone import clone_many
-from devices.qemu.confinement import ensure_confinement
+from devices.qemu.confinement import ensure_confinement, remove_cgroup
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import BootloaderFiles, Confinement, Launch, StartedGuest
@@ -231,6 +231,8 @@ def main() -> int:
         template.close()
         if options.confined:
             remove_namespace(name)
+            if confinement.cgroup is not None:
+                remove_cgroup(confinement.cgroup)
     return 0
 
 
