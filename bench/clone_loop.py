@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import ctypes
+import hashlib
 import json
 import os
+import re
 import secrets
 import select
 import shutil
@@ -13,31 +17,51 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from devices.firmware import artifact
 from devices.firmware.artifact import FirmwareImage
 from devices.qemu.clone import clone_many
-from devices.qemu.confinement import ensure_confinement
+from devices.qemu.confinement import ensure_confinement, remove_cgroup
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import BootloaderFiles, Confinement, Launch, StartedGuest
 from devices.qemu.monitor import Monitor
 from devices.qemu.namespace import listen_in_namespace, remove_namespace
 from devices.qemu.process_identity import end_all
+from devices.qemu.process_memory import set_for_guests
 from devices.qemu.shape import Shape
 from devices.qemu.template import Template, load, make, template_key
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+UPGRADE = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %s\r\n\r\n"
+)
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+ADDR_NO_RANDOMIZE = 0x0040000
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def accept_key(key: bytes) -> bytes:
+    """The answer to a WebSocket's key (RFC 6455, 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest())
 
 
 @dataclass
 class BareServer:
-    """Answers every report with 200; `at` is when each serial's first came."""
+    """Answers every report with 200 and holds sockets without a word.
+
+    By serial: `at` is when its first report came, `first` that report, `keys` its WebSocket's key
+    and `masks` the mask of its first frame, if that was over 125 bytes as a join is.
+    """
 
     listening: socket.socket
     at: dict[str, float] = field(default_factory=dict)
     first: dict[str, bytes] = field(default_factory=dict)
+    keys: dict[str, bytes] = field(default_factory=dict)
+    masks: dict[str, bytes] = field(default_factory=dict)
+    speakers: dict[socket.socket, str] = field(default_factory=dict)
     arrived: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -52,24 +76,34 @@ class BareServer:
                     connections[connection.fileno()] = connection
                     poll.register(connection, select.EPOLLIN)
                     continue
-                connection = connections.pop(descriptor)
-                poll.unregister(descriptor)
-                self._answer(connection)
+                if not self._goes_on(connections[descriptor]):
+                    poll.unregister(descriptor)
+                    connections.pop(descriptor).close()
 
-    def _answer(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                request = connection.recv(8192)
-                if request.startswith(b"POST "):
-                    serial = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
-                    self.first.setdefault(serial, request)
-                    self.at.setdefault(serial, time.monotonic())
-                    self.arrived.set()
-                    connection.sendall(ANSWER)
-                else:
-                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-            except ConnectionError:
-                return
+    def _goes_on(self, connection: socket.socket) -> bool:
+        try:
+            request = connection.recv(8192)
+            if request.startswith(b"GET "):
+                key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)
+                who = re.search(rb"(?i)x-nh-key: *(\S+)", request)
+                if key is None or who is None:
+                    return False
+                self.keys[who[1].decode()] = key[1]
+                self.speakers[connection] = who[1].decode()
+                connection.sendall(UPGRADE % accept_key(key[1]))
+                return True
+            if not request.startswith(b"POST "):
+                if len(request) > 8 and connection in self.speakers:
+                    self.masks.setdefault(self.speakers[connection], request[4:8])
+                return bool(request)
+            serial = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
+            self.first.setdefault(serial, request)
+            self.at.setdefault(serial, time.monotonic())
+            self.arrived.set()
+            connection.sendall(ANSWER)
+        except ConnectionError:
+            pass
+        return False
 
 
 def identity(number: int, port: int, *, template: bool = False) -> Identity:
@@ -109,9 +143,8 @@ def monitor_text(qmp_socket: Path, command: str) -> str:
     """What qemu's own monitor says to a command, `info jit` for example."""
     with Monitor(qmp_socket) as monitor:
         monitor.ask("qmp_capabilities", timeout_s=10)
-        said = monitor.ask(
-            "human-monitor-command", timeout_s=10, **{"command-line": command}
-        )
+        words: dict[str, Any] = {"command-line": command}
+        said = monitor.ask("human-monitor-command", timeout_s=10, **words)
         return str(said)
 
 
@@ -143,8 +176,14 @@ def main() -> int:
     parser.add_argument("--settle", type=float, default=0.0, help="seconds to wait at the end")
     parser.add_argument("--jit", action="store_true", help="ask the last clone what it translated")
     parser.add_argument("--confined", action="store_true")
-    parser.add_argument("--console", action="store_true")
+    parser.add_argument("--huge-pages", action="store_true")
+    parser.add_argument("--merge", action="store_true", help="offer whole processes to KSM")
+    parser.add_argument("--same-addresses", action="store_true", help="no address randomisation")
     options = parser.parse_args()
+    if options.same_addresses:
+        ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
+    for sentence in set_for_guests(huge_pages=options.huge_pages, mergeable=options.merge):
+        print(sentence)
     image = artifact.load(options.firmware.resolve())
     shape = Shape(memory_mib=options.memory, translation_buffer_mib=options.tb_size)
     confinement = Confinement()
@@ -192,6 +231,8 @@ def main() -> int:
         template.close()
         if options.confined:
             remove_namespace(name)
+            if confinement.cgroup is not None:
+                remove_cgroup(confinement.cgroup)
     return 0
 
 
@@ -216,6 +257,7 @@ def report(
     print(json.dumps(said))
     if options.settle:
         time.sleep(options.settle / 2)
+        print("cpu_s_each", round(sum(map(cpu_s, pids)) / len(pids), 3))
         before, at = sum(map(cpu_s, pids)), time.monotonic()
         time.sleep(options.settle / 2)
         idle = (sum(map(cpu_s, pids)) - before) / (time.monotonic() - at) / len(pids)
@@ -227,7 +269,7 @@ def report(
     if options.jit:
         folder = GuestFolder(options.var / "guests" / last)
         print(monitor_text(folder.qmp_socket, "info jit"))
-    print(server.first[last].decode())
+    print("load average", Path("/proc/loadavg").read_text().split()[0])
 
 
 if __name__ == "__main__":

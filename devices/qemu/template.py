@@ -23,6 +23,7 @@ from typing import Any
 from devices.qemu.accelerator import qemu_version
 from devices.qemu.errors import BadTemplate, GuestSpawnFailed, QmpFailed
 from devices.qemu.launch import Confinement, Launch
+from devices.qemu.migration_stream import without_empty_pages
 from devices.qemu.monitor import Monitor
 from devices.qemu.overlay import is_untouched
 from devices.qemu.spawn import spawn
@@ -40,7 +41,7 @@ _STATE = "state"
 _MANIFEST = "manifest.json"
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 _CHUNK_BYTES = 1 << 20
-_SETTLE_S = 0.5
+_SETTLE_S = 0.1
 _SEAL_DEADLINE_S = 10.0
 
 
@@ -165,7 +166,7 @@ def _boot_and_freeze(
 
 
 def _freeze(monitor: Monitor, state_fd: int) -> None:
-    """Write the state; qemu stops the guest itself, and a clone wakes running rather than paused."""
+    """Write the state; qemu stops the guest itself, so that a clone wakes running, not paused."""
     monitor.ask("qmp_capabilities", timeout_s=FREEZE_DEADLINE_S)
     monitor.ask(
         "migrate-set-capabilities",
@@ -198,6 +199,8 @@ def _keep(memory_fd: int, folder: Path, key: str) -> None:
     state = (folder / _STATE).read_bytes()
     if not state:
         raise GuestSpawnFailed("qemu wrote no state for the template.")
+    state = without_empty_pages(state)
+    (folder / _STATE).write_bytes(state)
     manifest = {
         "format": FORMAT,
         "key": key,
@@ -208,7 +211,11 @@ def _keep(memory_fd: int, folder: Path, key: str) -> None:
 
 
 def _seal(memory_fd: int) -> None:
-    """Forbid every change for ever; the kernel may still be taking the guest's mapping down."""
+    """Forbid every change for ever; the kernel may still be taking the guest's mapping down.
+
+    qemu opens it for reading and writing as the guests' user, whatever it then does.
+    """
+    os.fchmod(memory_fd, 0o666)
     until = time.monotonic() + _SEAL_DEADLINE_S
     while True:
         try:

@@ -1,18 +1,22 @@
 %% A template is a device that is frozen when all is up, to be woken many times as somebody else.
 %%
-%% Its identity begins with `template=1'; with `template=unmixed' its clones are given no entropy of
-%% their own, which a test needs. What is warmed here no clone has to load, link or look up again.
+%% Its identity begins with `template=1'. For tests its clones print their first random bytes with
+%% `template=shown', and with `template=unmixed' without having been given entropy of their own.
+%% What is warmed here no clone has to load, link or look up again.
 -module(fleetdash_template).
 
 -export([is_template/1, wait/1, renew/0, hardware_address/1]).
 
+-define(CWD, -100).
+-define(OPENAT, 56).
 -define(SOCKET, 198).
 -define(IOCTL, 29).
 -define(SET_HOST_NAME, 161).
 -define(SET_CLOCK, 112).
 -define(SIOCSIFHWADDR, 16#8924).
+-define(RNDRESEEDCRNG, 16#5207).
 %% So long memory that was freed is kept before it is given back, which no clone should have to do.
--define(SETTLE_MS, 3000).
+-define(SETTLE_MS, 4000).
 -define(SEED_BYTES, 32).
 -define(SPREAD_MS, 10000).
 
@@ -21,15 +25,23 @@ is_template(Identity) ->
 
 %% Freezes here. Gives the identity and secret of the device this machine has woken as.
 wait(#{<<"template">> := How} = Template) ->
-    Port = fleetdash_syscalls:open([binary_to_list(How) || How =/= <<"1">>]),
-    [Socket] = fleetdash_syscalls:call(Port, [{?SOCKET, [2, 2, 0]}], <<>>),
+    Port = fleetdash_syscalls:open([binary_to_list(How) || How =:= <<"unmixed">>]),
+    [Socket, Urandom] = fleetdash_syscalls:call(
+                          Port, [{?SOCKET, [2, 2, 0]}, {?OPENAT, [?CWD, {data, 0}, 1, 0]}],
+                          <<"/dev/urandom", 0>>),
     fleetdash_warming:run(Template),
-    _ = become(Port, Socket, Template),
+    become(Port, Socket, Template),
     _ = [garbage_collect(Process) || Process <- processes()],
     timer:sleep(?SETTLE_MS),
+    %% The kernel's generator has taken in what it had just now, so clones that are given nothing
+    %% agree for some seconds: otherwise a test that they do not would pass by luck.
+    [0] = fleetdash_syscalls:call(Port, [{?IOCTL, [Urandom, ?RNDRESEEDCRNG, 0]}], <<>>),
+    _ = random(?SEED_BYTES),
     fleetdash_proc:say("template ready"),
-    {Identity, Secret} = fleetdash_identity:woken(Template, fleetdash_syscalls:identity(Port)),
-    _ = become(Port, Socket, Identity),
+    Text = fleetdash_syscalls:identity(Port),
+    How =:= <<"1">> orelse fleetdash_proc:say(["random ", binary:encode_hex(random(?SEED_BYTES))]),
+    {Identity, Secret} = fleetdash_identity:woken(Template, Text),
+    become(Port, Socket, Identity),
     persistent_term:put(fleetdash_woken, true),
     {Identity, Secret}.
 
@@ -39,26 +51,30 @@ wait(#{<<"template">> := How} = Template) ->
 renew() ->
     case persistent_term:get(fleetdash_woken, false) of
         true ->
-            {ok, File} = prim_file:open("/dev/urandom", [read, raw, binary]),
-            {ok, Bytes} = prim_file:read(File, ?SEED_BYTES),
-            _ = prim_file:close(File),
-            ok = crypto:rand_seed(Bytes),
+            ok = crypto:rand_seed(random(?SEED_BYTES)),
             <<Random:32>> = crypto:strong_rand_bytes(4),
             timer:sleep(Random rem ?SPREAD_MS);
         false ->
             ok
     end.
 
+random(Size) ->
+    {ok, File} = prim_file:open("/dev/urandom", [read, raw, binary]),
+    {ok, Bytes} = prim_file:read(File, Size),
+    _ = prim_file:close(File),
+    Bytes.
+
 %% Clock, host name and hardware address, in one go; the network driver takes the address while up.
 become(Port, Socket, #{<<"hostname">> := Host, <<"mac">> := Mac, <<"time">> := Time}) ->
     Request = <<"eth0", 0:(12 * 8), 1:16/little, (hardware_address(Mac))/binary, 0:(16 * 8)>>,
     Clock = <<(binary_to_integer(Time)):64/little, 0:64>>,
-    fleetdash_syscalls:call(
+    [0, 0, 0] = fleetdash_syscalls:call(
       Port,
       [{?SET_CLOCK, [0, {data, 0}]},
        {?SET_HOST_NAME, [{data, 56}, byte_size(Host)]},
        {?IOCTL, [Socket, ?SIOCSIFHWADDR, {data, 16}]}],
-      <<Clock/binary, Request/binary, Host/binary>>).
+      <<Clock/binary, Request/binary, Host/binary>>),
+    ok.
 
 %% The six bytes of "02:00:00:00:00:01".
 hardware_address(<<High, Low, $:, Rest/binary>>) ->
