@@ -15,6 +15,12 @@ class BadRequest(FleetError):
     status = 422
 
 
+class BadSerial(FleetError):
+    """A serial that names no device, and no folder of a guest."""
+
+    status = 422
+
+
 class DoesNotFit(FleetError):
     """More devices than the hosts can hold; `fits` says how many more can."""
 

@@ -137,7 +137,10 @@ def move(
         # the lock makes read and write one step: row locks on PostgreSQL, the database's
         # single writer on SQLite, where a transaction begins IMMEDIATE
         found = list(
-            Device.objects.select_for_update().filter(id__in=wanted, state__in=olds).order_by("id")
+            Device.objects.select_for_update()
+            .defer("command_line")
+            .filter(id__in=wanted, state__in=olds)
+            .order_by("id")
         )
         if found:
             Device.objects.filter(id__in=[d.id for d in found], state__in=olds).update(

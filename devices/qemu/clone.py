@@ -178,6 +178,8 @@ def _let_go(guest: _Waking, outcome: StartedGuest | QemuError) -> None:
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
+    if child.returncode is not None:
+        return  # its number may be another's by now
     pidfd = os.pidfd_open(child.pid)
     try:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)

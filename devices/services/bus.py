@@ -193,14 +193,13 @@ def append_console(chunks: dict[str, bytes]) -> None:
         pipe = client().pipeline(transaction=False)
         for serial, chunk in chunks.items():
             pipe.append(console_channel(serial), chunk[-CONSOLE_BYTES:])
+            pipe.expire(console_channel(serial), CONSOLE_KEPT_S)
             pipe.publish(console_channel(serial), chunk[-CONSOLE_BYTES:])
-        lengths = pipe.execute()[::2]
+        lengths = pipe.execute()[::3]
         pipe = client().pipeline(transaction=False)
-        for (serial, chunk), length in zip(chunks.items(), lengths, strict=True):
+        for serial, length in zip(chunks, lengths, strict=True):
             name = console_channel(serial)
-            if length == min(len(chunk), CONSOLE_BYTES):
-                pipe.expire(name, CONSOLE_KEPT_S)
-            elif length > CONSOLE_BYTES + CONSOLE_BYTES // 2:
+            if length > CONSOLE_BYTES + CONSOLE_BYTES // 2:
                 tail = client().getrange(name, -CONSOLE_BYTES, -1)
                 pipe.set(name, tail, ex=CONSOLE_KEPT_S)
         pipe.execute()
@@ -244,3 +243,11 @@ def forget(serials: Sequence[str]) -> None:
         with _tolerant("presence"):
             client().zrem(PRESENCE, *serials)
             client().hdel(HEALTH, *serials)
+
+
+def remembered() -> set[str]:
+    """The serials of all devices whose presence or health is kept; none while Redis is away."""
+    with _tolerant("presence"):
+        found: list[Any] = [*client().zrange(PRESENCE, 0, -1), *client().hkeys(HEALTH)]
+        return {serial.decode(errors="replace") for serial in found}
+    return set()

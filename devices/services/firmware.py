@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,11 +10,17 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.firmware import artifact
+from devices.firmware.errors import CorruptFirmware
 from devices.models import Firmware
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def folder_of(architecture: str, sha256: str) -> Path:
-    """Where the image of that hash lies."""
+    """Where the image of that hash lies; raises CorruptFirmware for what is no hash."""
+    # a row is written by users with fewer rights than the worker, which opens what this names
+    if not _SHA256.fullmatch(sha256):
+        raise CorruptFirmware(f"{sha256[:80]!r} is not the SHA-256 of a firmware: build it again.")
     return Path(settings.VAR_DIR) / "firmware" / architecture / sha256
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
 
+from devices.errors import BadSerial
 from devices.models import Device
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
@@ -16,6 +20,8 @@ from devices.states import WITH_PROCESS, State
 
 # `stopping` is ending on purpose
 EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.STOPPING)
+# a row is written by users with fewer rights than the worker, which removes folders by this name
+SERIAL = re.compile(r"[0-9A-Za-z-]{1,32}")
 EXITED = "Its qemu process ended on its own; the console and the events show what it last said."
 
 
@@ -30,7 +36,9 @@ class Guest(NamedTuple):
 
 
 def folder(serial: str) -> Path:
-    """Where a guest's overlay, sockets and process record lie."""
+    """Where a guest's overlay, sockets and process record lie; raises BadSerial."""
+    if not SERIAL.fullmatch(serial):
+        raise BadSerial(f"{serial[:40]!r} is no serial: it has letters, digits and hyphens only.")
     return guests_folder() / serial
 
 
@@ -40,13 +48,21 @@ def guests_folder() -> Path:
 
 
 def known_process(device: Device) -> ProcessIdentity | None:
-    """The device's process as its folder recorded it, or else as the row knows it."""
-    recorded = GuestFolder(folder(device.serial)).read_process()
-    if recorded is not None:
-        return recorded
-    if device.pid is None or device.start_time is None:
+    """The device's process as its folder recorded it; None when there is none.
+
+    Never as the row has it: the worker ends what this gives with all its rights, and a row is
+    written by users that have fewer.
+    """
+    try:
+        return GuestFolder(folder(device.serial)).read_process()
+    except BadSerial:
         return None
-    return ProcessIdentity(device.boot_id, device.pid, device.start_time)
+
+
+def remove_folder(serial: str) -> None:
+    """Remove what a guest leaves; nothing happens for a serial that cannot have a guest."""
+    with contextlib.suppress(BadSerial):
+        shutil.rmtree(folder(serial), ignore_errors=True)
 
 
 def living_guests(host_name: str) -> list[Guest]:

@@ -6,6 +6,7 @@ few seconds and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -15,8 +16,11 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from devices.errors import BadSerial, FleetError
+from devices.firmware.errors import FirmwareError
 from devices.host.feel import launch_width
-from devices.models import Device, Host
+from devices.models import Device, Firmware, Host
+from devices.qemu.errors import GuestSpawnFailed, QemuError
 from devices.qemu.process_identity import ProcessIdentity, end_all
 from devices.qemu.template import Template
 from devices.services import bus, capacity, consoles, guests, starting, templates, transitions
@@ -81,7 +85,7 @@ def _launch_some(host_name: str) -> int:
         return 0
     template = None
     if first.start == Device.Start.WARM:
-        template = templates.current(host, first.firmware)
+        template = _template(host, first.firmware)
     kind = Device.Start.COLD if template is None else Device.Start.WARM
     room = min(_room(host, kind), MOST_AT_ONCE)
     if room == 0:
@@ -105,17 +109,27 @@ def _launch_some(host_name: str) -> int:
     return len(devices)
 
 
+def _template(host: Host, firmware: Firmware) -> Template | None:
+    """None, too, where no guest can be started at all: starting cold says why, device by device."""
+    try:
+        return templates.current(host, firmware)
+    except (FleetError, FirmwareError, QemuError, OSError) as error:
+        log.warning("there is no template: %s", error)
+        return None
+
+
 def _start(host: Host, devices: Sequence[Device], template: Template | None) -> None:
     began = time.monotonic()
     started: list[Device] = []
     for device in devices:
         # before there is anything to hear: the recorder tries until the socket is there
-        consoles.follow(device.serial)
+        with contextlib.suppress(BadSerial):  # it is not started either, and that is said
+            consoles.follow(device.serial)
     outcomes = starting.start_all(devices, host, template)
     for device in devices:
         outcome = outcomes[device.serial]
         if isinstance(outcome, Exception):
-            _not_started(host, device, outcome, warm=template is not None)
+            _not_started(device, outcome, warm=template is not None)
             continue
         device.boot_id = outcome.identity.boot_id
         device.pid = outcome.identity.pid
@@ -123,16 +137,18 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
         device.command_line = outcome.command_line
         started.append(device)
     log.info("%d started in %.0f ms", len(started), 1000 * (time.monotonic() - began))
+    failures = [o for o in outcomes.values() if isinstance(o, GuestSpawnFailed)]
+    if template is not None and failures and len(failures) == len(devices):
+        templates.discard(host.name, f"No clone of a round woke: {failures[0]}")
     if started:
         _record(host, started)
 
 
-def _not_started(host: Host, device: Device, error: Exception, *, warm: bool) -> None:
-    """A clone that does not wake says more of its template than of itself: it is tried cold."""
+def _not_started(device: Device, error: Exception, *, warm: bool) -> None:
+    """A clone that does not wake is tried cold: it may be the template's fault or its own."""
     log.warning("%s could not be started: %s", device.serial, error)
     consoles.unfollow(device.serial)
     if warm:
-        templates.discard(host.name, f"A clone did not wake: {error}")
         transitions.move(
             [device.id], old=State.SPAWNING, new=State.REQUESTED, start=Device.Start.COLD,
             reason=f"It did not wake, and is started cold: {error}",

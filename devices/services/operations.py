@@ -211,6 +211,13 @@ def _remove(
     actor: AbstractBaseUser | None,
     idempotency_key: str | None,
 ) -> Operation:
+    # as they are once nobody else can move them: what has left would be waited for in vain
+    devices = list(
+        Device.objects.select_for_update(of=("self",))
+        .filter(id__in=[d.id for d in devices], state__in=REMOVABLE)
+        .select_related("host")
+        .order_by("id")
+    )
     if not devices:
         raise Conflict("There is no device left to remove.")
     actor_id = actor.pk if actor else None

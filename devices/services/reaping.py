@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 
 from devices.models import Device
@@ -24,12 +23,10 @@ def reap(host_name: str) -> None:
     A guest that survives the deadline stays `stopping` and is tried again in the next round.
     """
     with _lock:
+        stopping = list(Device.objects.on(host_name).filter(state=State.STOPPING))
+        # asked after the rows: what was begun before they were read is known by now
         in_hand = launching.in_hand()
-        devices = [
-            device
-            for device in Device.objects.on(host_name).filter(state=State.STOPPING)
-            if device.id not in in_hand
-        ]
+        devices = [device for device in stopping if device.id not in in_hand]
         if not devices:
             return
         bus.publish_guests(host_name, ended=[d.serial for d in devices])
@@ -40,7 +37,7 @@ def reap(host_name: str) -> None:
         ended = [d for d in devices if identities[d.id] not in surviving]
         for device in ended:
             consoles.unfollow(device.serial)
-            shutil.rmtree(guests.folder(device.serial), ignore_errors=True)
+            guests.remove_folder(device.serial)
         bus.forget([d.serial for d in ended])
         transitions.move(
             [d.id for d in ended], old=State.STOPPING, new=State.GONE, pid=None, start_time=None

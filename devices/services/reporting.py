@@ -41,16 +41,20 @@ def reported_in(reports: Sequence[Report]) -> None:
     bus.heard_from(list(by_serial), max((r.at for r in reports), default=0.0))
     with transaction.atomic():
         devices = list(
-            Device.objects.filter(serial__in=by_serial).select_related("host").order_by("id")
+            Device.objects.filter(serial__in=by_serial).defer("command_line")
+            .select_related("host").order_by("id")
         )
+        # devices that start together say the same: one statement for all of them
+        alike: dict[tuple[str, str, str], list[int]] = {}
         for device in devices:
             report = by_serial[device.serial]
-            device.reported_version = report.version[:64]
-            device.reported_slot = report.slot[:1]
-            device.reported_start = report.start[:8]
-        Device.objects.bulk_update(
-            devices, ["reported_version", "reported_slot", "reported_start"]
-        )
+            said = report.version[:64], report.slot[:1], report.start[:8]
+            if said != (device.reported_version, device.reported_slot, device.reported_start):
+                alike.setdefault(said, []).append(device.id)
+        for (version, slot, start), ids in alike.items():
+            Device.objects.filter(id__in=ids).update(
+                reported_version=version, reported_slot=slot, reported_start=start
+            )
         _online([d for d in devices if State(d.state) in REPORTABLE], "it reported in")
     _make_room({d.host.name for d in devices})
 

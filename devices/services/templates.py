@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import secrets
 import shutil
 import threading
 import time
+import weakref
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from devices.errors import FleetError
 from devices.firmware.errors import FirmwareError
@@ -31,14 +35,18 @@ from devices.services import bus, guests, starting, trial_gateway
 
 log = logging.getLogger(__name__)
 
-# guests without a row, in folders beside the others: sweeping and bin/down end them like any stray
+# guests without a row, in folders beside the others: bin/down ends them like any, sweeping leaves
+# them to this module, which alone knows whether they are its own or a killed worker's
 TEMPLATE = "template"
 TRIAL = "trial"
+OWN_FOLDERS = frozenset({TEMPLATE, TRIAL})
 RETRY_S = 300.0
 CHECK_DEADLINE_S = 30.0
 
 _lock = threading.Lock()
 _ready: Template | None = None
+_ready_at = datetime.max.replace(tzinfo=UTC)
+_said: Status | None = None
 _making: threading.Thread | None = None
 _failed_at = float("-inf")
 
@@ -58,8 +66,10 @@ def status(host_name: str) -> dict[str, Any] | None:
 
 
 def _say(host_name: str, state: str, sentence: str) -> None:
+    global _said
     log.info("template: %s", sentence)
-    bus.keep_template_status(host_name, asdict(Status(state, sentence, time.time())))
+    _said = Status(state, sentence, time.time())
+    bus.keep_template_status(host_name, asdict(_said))
 
 
 def folder_of_all() -> Path:
@@ -87,14 +97,10 @@ def current(host: Host, firmware: Firmware) -> Template | None:
     return None
 
 
-def in_hand() -> set[str]:
-    """The folders of guests that this process is making a template with right now."""
-    making = _making
-    return {TEMPLATE, TRIAL} if making is not None and making.is_alive() else set()
-
-
 def prepare(host_name: str) -> None:
     """Have the template at hand before the first device asks for it."""
+    if _said is not None and bus.template_status(host_name) is None:  # Redis was emptied
+        bus.keep_template_status(host_name, asdict(_said))
     host = Host.objects.filter(name=host_name).first()
     firmware = Firmware.objects.filter(architecture="arm64").first()
     if host is not None and firmware is not None:
@@ -125,26 +131,46 @@ def discard(host_name: str, reason: str) -> None:
     global _ready
     with _lock:
         bad, _ready = _ready, None
+        if bad is not None:  # before anyone can load it again
+            shutil.rmtree(bad.folder, ignore_errors=True)
     if bad is not None:
-        shutil.rmtree(bad.folder, ignore_errors=True)
-        bad.close()
         _say(host_name, "failed", f"{reason} It is made again; devices start cold meanwhile.")
 
 
+def distrust(host_name: str, woken_at: datetime) -> None:
+    """Clones woken then never reported: their template is discarded if it is still in use."""
+    if _ready_at <= woken_at:
+        discard(host_name, "No clone of the template reports in.")
+
+
+def _clear_unfinished() -> None:
+    """End the guests a killed worker left of making a template, and remove what it had written."""
+    for serial in OWN_FOLDERS:
+        folder = GuestFolder(guests.folder(serial))
+        process = folder.read_process()
+        if process is None or process.end(deadline_s=10.0):
+            folder.remove()
+    for unfinished in folder_of_all().glob(".*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
 def _provide(host_name: str, launch: Launch, key: str) -> None:
-    global _ready, _failed_at
+    global _ready, _ready_at, _failed_at
     began = time.monotonic()
     folder = folder_of_all() / key
     try:
+        _clear_unfinished()
         template = _loaded(folder, key) or _made(host_name, launch, folder, key)
-    except (QemuError, FirmwareError, FleetError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, QemuError | FirmwareError | FleetError | OSError):
+            log.exception("the template could not be made")
         _failed_at = time.monotonic()
         _say(host_name, "failed", f"Devices start cold: {error}")
         return
+    # the last of its users lets go of it: a round may still wake clones of a former one
+    weakref.finalize(template, os.close, template.memory_fd)
     with _lock:
-        former, _ready = _ready, template
-    if former is not None:
-        former.close()
+        _ready, _ready_at = template, timezone.now()
     for other in folder_of_all().iterdir():
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)

@@ -10,6 +10,7 @@ import logging
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db.models import Q
@@ -72,8 +73,10 @@ def _overdue(host_name: str) -> None:
     for state, node in GRAPH.items():
         if node.lasts_s is None or node.overdue is None or state is State.SPAWNING:
             continue
-        late = Device.objects.on(host_name).filter(
-            state=state, state_since__lt=now - timedelta(seconds=node.lasts_s)
+        late = list(
+            Device.objects.on(host_name).filter(
+                state=state, state_since__lt=now - timedelta(seconds=node.lasts_s)
+            )
         )
         for device in late:
             reason = f"It did not report in within {node.lasts_s} s of {state}."
@@ -81,6 +84,18 @@ def _overdue(host_name: str) -> None:
             if said:
                 reason += f" Its console ends: “{said}”"
             transitions.move([device.id], old=state, new=node.overdue, reason=reason)
+        if state is State.BOOTING:
+            _doubt_template(host_name, late)
+
+
+def _doubt_template(host_name: str, late: Sequence[Device]) -> None:
+    """When clones never report, and none woken since the first of them did, it is the template."""
+    woken = [d.spawned_at for d in late if d.start == Device.Start.WARM and d.spawned_at]
+    if not woken:
+        return
+    clones = Device.objects.on(host_name).filter(start=Device.Start.WARM)
+    if not clones.filter(online_at__gte=min(woken)).exists():
+        templates.distrust(host_name, max(woken))
 
 
 def last_line(console: bytes) -> str:
@@ -92,11 +107,14 @@ def last_line(console: bytes) -> str:
 
 def adopt(host_name: str) -> None:
     """Take over running guests, whoever started them, and fail devices whose guest is missing."""
+    rows = list(
+        Device.objects.on(host_name).filter(state__in=guests.EXITABLE).order_by("id")
+    )
+    # asked after the rows: what was begun before they were read is known by now
     in_hand = launching.in_hand()
-    rows = Device.objects.on(host_name).filter(state__in=[State.SPAWNING, *guests.EXITABLE])
     missing: list[str] = []
     started: list[tuple[str, int, str, int, int]] = []
-    for device in rows.order_by("id"):
+    for device in rows:
         if device.id in in_hand:
             continue
         identity = guests.known_process(device)
@@ -132,6 +150,7 @@ def _settle_spawning(device: Device, alive: bool) -> None:
         transitions.move(
             [device.id], old=State.SPAWNING, new=State.REQUESTED,
             reason="The worker ended before it was started; it is tried again.",
+            pid=None, start_time=None,
         )
     else:
         transitions.move(
@@ -151,12 +170,19 @@ def sweep(host_name: str) -> None:
             "serial", flat=True
         )
     )
-    strays = sorted(set(serials) - wanted - templates.in_hand())
+    Device.objects.on(host_name).filter(state=State.FAILED, pid__isnull=False).exclude(
+        serial__in=serials
+    ).update(pid=None, start_time=None)
+    strays = sorted(set(serials) - wanted - templates.OWN_FOLDERS)
     if not strays:
         return
-    identities = [GuestFolder(folder / serial).read_process() for serial in strays]
+    identities = {serial: GuestFolder(folder / serial).read_process() for serial in strays}
     bus.publish_guests(host_name, ended=strays)
-    end_all([i for i in identities if i is not None], deadline_s=END_DEADLINE_S)
+    surviving = end_all(
+        [each for each in identities.values() if each is not None], deadline_s=END_DEADLINE_S
+    )
+    # a guest keeps its folder as long as it runs, or nobody would find it again
+    strays = [serial for serial in strays if identities[serial] not in surviving]
     for serial in strays:
         consoles.unfollow(serial)
         _keep_last_words(serial)

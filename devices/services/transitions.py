@@ -79,6 +79,8 @@ def _settle(device_ids: list[int], new: State, at: datetime) -> set[int]:
 def end_operations(operation_ids: Iterable[int], at: datetime) -> None:
     """End those of the running operations that have no pending target left."""
     running = Operation.objects.filter(id__in=operation_ids, state=Operation.State.RUNNING)
+    # one after another, or two who settle the last targets would each wait for the other's
+    list(running.order_by("id").select_for_update().values_list("id", flat=True))
     for operation in running.annotate(
         pending=Count("targets", filter=Q(targets__outcome=Target.Outcome.PENDING)),
         done=Count("targets", filter=Q(targets__outcome=Target.Outcome.DONE)),

@@ -41,3 +41,11 @@ def test_a_redis_that_is_away_breaks_nothing(settings: Any) -> None:
     with pytest.raises(redis.RedisError):
         bus.last_heard(["fd-1"])
     bus.client.cache_clear()
+
+
+def test_a_console_is_kept_for_a_day_after_its_last_word() -> None:
+    bus.append_console({"fd-1": b"first"})
+    bus.client().expire(bus.console_channel("fd-1"), 5)
+    bus.append_console({"fd-1": b"last"})
+    assert bus.client().ttl(bus.console_channel("fd-1")) > 1000
+    assert bus.console("fd-1") == b"firstlast"

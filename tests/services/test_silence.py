@@ -66,3 +66,17 @@ def test_only_living_devices_have_a_secret_to_report_with() -> None:
     assert reporting.secret_of(a_device(host, secret="x" * 43).serial) == "x" * 43
     assert reporting.secret_of(a_device(host, state=State.GONE).serial) is None
     assert reporting.secret_of("fd-none") is None
+
+
+def test_each_device_is_written_down_with_what_it_said() -> None:
+    host = a_host()
+    devices = [a_device(host, state=State.BOOTING) for _ in range(3)]
+    reports = [
+        reporting.Report(serial=d.serial, version=version, slot=slot, start="warm", at=time.time())
+        for d, version, slot in zip(devices, ["1", "2", "1"], "aba", strict=True)
+    ]
+    reporting.reported_in(reports)
+    for device, report in zip(devices, reports, strict=True):
+        device.refresh_from_db()
+        assert (device.reported_version, device.reported_slot) == (report.version, report.slot)
+        assert (device.reported_start, device.state) == ("warm", "online")

@@ -46,6 +46,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     heard = Outside()
     monkeypatch.setattr(bus, "host_sample", lambda name: heard.samples.get(name))
     monkeypatch.setattr(bus, "pss", lambda name: {})
+    monkeypatch.setattr(bus, "template_status", lambda name: None)
     monkeypatch.setattr(bus, "console", lambda serial: heard.consoles.get(serial, b""))
     monkeypatch.setattr(bus, "publish_changes", lambda *args, **kwargs: None)
     monkeypatch.setattr(dispatch, "to_host", lambda *args: heard.dispatched.append(args))

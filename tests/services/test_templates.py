@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from devices.qemu.process_identity import ProcessIdentity
+from devices.qemu.template import Template
+from devices.services import bus, guests, templates, tending
+from fleetdash.deploy import guests as deployed
+
+pytestmark = pytest.mark.usefixtures("redis_server")
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(templates, "_ready", None)
+    monkeypatch.setattr(templates, "_said", None)
+    monkeypatch.setattr(templates, "_failed_at", float("-inf"))
+    templates.folder_of_all().mkdir()
+    return templates.folder_of_all()
+
+
+@pytest.fixture
+def left_behind(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """What a worker that was killed leaves: a template's guest and a trial one, both running."""
+    processes = []
+    for name in ("template", "trial"):
+        process = subprocess.Popen(["sleep", "60"])
+        identity = ProcessIdentity.of(process.pid)
+        guests.folder(name).mkdir(parents=True)
+        (guests.folder(name) / "process").write_text(
+            f"{identity.boot_id} {identity.pid} {identity.start_time}\n"
+        )
+        processes.append(process)
+    (folder / ".abc.4000000").mkdir()
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def a_template(key: str) -> Template:
+    kept = templates.folder_of_all() / key
+    kept.mkdir()
+    return Template(key, kept, os.memfd_create(key), 0, kept / "state")
+
+
+def provide(monkeypatch: pytest.MonkeyPatch, key: str) -> Template:
+    template = a_template(key)
+    with monkeypatch.context() as patched:
+        patched.setattr(templates, "load", lambda folder, key: template)
+        templates._provide("here", None, key)  # type: ignore[arg-type]
+    return template
+
+
+def is_open(descriptor: int) -> bool:
+    return os.path.exists(f"/proc/self/fd/{descriptor}")
+
+
+def test_what_a_killed_worker_left_is_ended_before_a_template_is_made(
+    folder: Path, left_behind: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+
+    def make(*_: object, **__: object) -> Template:
+        found.extend(each.name for each in [*folder.iterdir(), *guests.guests_folder().iterdir()])
+        raise OSError("enough")
+
+    monkeypatch.setattr(templates, "make", make)
+    templates._provide("here", None, "abc")  # type: ignore[arg-type]
+    assert [process.poll() for process in left_behind] == [-15, -15]
+    assert found == []
+
+
+def test_bringing_the_fleet_down_ends_a_template_that_was_being_made(
+    folder: Path, left_behind: list[subprocess.Popen[bytes]]
+) -> None:
+    assert deployed.end_everyone(folder.parent) == []
+    assert [process.poll() for process in left_behind] == [-15, -15]
+
+
+@pytest.mark.django_db
+def test_sweeping_leaves_the_guests_of_a_template_to_its_maker(
+    left_behind: list[subprocess.Popen[bytes]],
+) -> None:
+    tending.sweep("here")
+    assert [process.poll() for process in left_behind] == [None, None]
+    assert guests.folder("template").is_dir()
+
+
+def test_a_former_template_is_open_as_long_as_somebody_wakes_clones_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_use = provide(monkeypatch, "former")
+    descriptor = in_use.memory_fd
+    provide(monkeypatch, "newer")
+    assert is_open(descriptor)
+    del in_use
+    gc.collect()
+    assert not is_open(descriptor)
+
+
+def test_what_is_said_of_the_template_outlives_an_emptied_redis(db: None) -> None:
+    templates._say("here", "ready", "Clones wake.")
+    bus.client().flushall()
+    templates.prepare("here")
+    status = templates.status("here")
+    assert status is not None
+    assert status["state"] == "ready"
+
+
+def test_an_unforeseen_fault_is_said_and_not_repeated_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object, **__: object) -> Template:
+        raise KeyError("status")
+
+    monkeypatch.setattr(templates, "make", make)
+    templates._provide("here", None, "abc")  # type: ignore[arg-type]
+    status = templates.status("here")
+    assert status is not None
+    assert status["state"] == "failed"
+    assert templates._failed_at > 0
+
+
+def test_only_a_template_that_was_there_already_is_distrusted(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discarded: list[str] = []
+    now = timezone.now()
+    monkeypatch.setattr(templates, "discard", lambda host, reason: discarded.append(host))
+    monkeypatch.setattr(templates, "_ready_at", now)
+    templates.distrust("here", now - timedelta(seconds=1))
+    assert discarded == []
+    templates.distrust("here", now + timedelta(seconds=1))
+    assert discarded == ["here"]

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from devices.models import Device, Host
+from devices.qemu.process_identity import ProcessIdentity
+from devices.services import (
+    bus,
+    guests,
+    launching,
+    reaping,
+    retention,
+    templates,
+    tending,
+    transitions,
+)
+from devices.states import State
+from tests.rows import a_device, a_host
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+
+@pytest.fixture
+def host(settings: Any, tmp_path: Path) -> Host:
+    settings.VAR_DIR = tmp_path
+    guests.guests_folder().mkdir()
+    return a_host("here")
+
+
+def begun_meanwhile(device: Device, monkeypatch: pytest.MonkeyPatch, then: State) -> None:
+    """The launching thread takes the device in hand just after it was asked what it holds."""
+
+    def in_hand() -> set[int]:
+        before = set(held)
+        held.add(device.id)
+        transitions.move([device.id], old=State.REQUESTED, new=State.SPAWNING)
+        if then is State.STOPPING:
+            transitions.move([device.id], old=State.SPAWNING, new=State.STOPPING)
+        return before
+
+    held: set[int] = set()
+    monkeypatch.setattr(launching, "in_hand", in_hand)
+
+
+def test_adopting_takes_nothing_back_that_is_just_being_started(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = a_device(host, state=State.REQUESTED)
+    begun_meanwhile(device, monkeypatch, State.SPAWNING)
+    tending.adopt("here")
+    device.refresh_from_db()
+    assert device.state == State.SPAWNING
+
+
+def test_reaping_leaves_a_guest_that_is_just_being_started_to_its_starter(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = a_device(host, state=State.REQUESTED)
+    begun_meanwhile(device, monkeypatch, State.STOPPING)
+    reaping.reap("here")
+    device.refresh_from_db()
+    assert device.state == State.STOPPING
+
+
+def test_a_device_that_is_started_again_has_no_process_of_before(host: Host) -> None:
+    device = a_device(host, state=State.SPAWNING, pid=4_000_000, start_time=1, boot_id="x")
+    tending.adopt("here")
+    device.refresh_from_db()
+    assert (device.state, device.pid, device.start_time) == ("requested", None, None)
+    transitions.move([device.id], old=State.REQUESTED, new=State.SPAWNING)
+    assert guests.living_guests("here") == []
+
+
+def test_a_stray_that_survives_keeps_its_folder(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ProcessIdentity.of(os.getpid())
+    for serial, pid in (("fd-900001", own.pid), ("fd-900002", 4_000_000)):
+        folder = guests.folder(serial)
+        folder.mkdir()
+        (folder / "process").write_text(f"{own.boot_id} {pid} {own.start_time}\n")
+
+    def survives(identities: Iterable[ProcessIdentity], *, deadline_s: float) -> list[Any]:
+        return [each for each in identities if each == own]
+
+    monkeypatch.setattr(tending, "end_all", survives)
+    tending.sweep("here")
+    assert [each.name for each in guests.guests_folder().iterdir()] == ["fd-900001"]
+
+
+def test_a_failed_device_without_a_folder_is_done_with(host: Host) -> None:
+    device = a_device(host, state=State.FAILED, pid=4_000_000, start_time=1)
+    tending.sweep("here")
+    device.refresh_from_db()
+    assert (device.pid, device.start_time) == (None, None)
+
+
+@pytest.mark.parametrize(("others_report", "distrusted"), [(False, 1), (True, 0)])
+def test_clones_that_never_report_cost_the_template_its_trust(
+    host: Host, monkeypatch: pytest.MonkeyPatch, others_report: bool, distrusted: int
+) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    said: list[Any] = []
+    monkeypatch.setattr(templates, "distrust", lambda *given: said.append(given))
+    monkeypatch.setattr(templates, "prepare", lambda host_name: None)
+    a_device(host, state=State.BOOTING, start="warm", state_since=long_ago, spawned_at=long_ago)
+    a_device(host, start="warm", online_at=long_ago - timedelta(hours=1))
+    if others_report:
+        a_device(host, start="warm", online_at=timezone.now())
+    tending.tend("here")
+    assert said == [("here", long_ago)] * distrusted
+
+
+def test_what_was_said_of_devices_that_are_gone_is_forgotten(host: Host) -> None:
+    online, gone = a_device(host), a_device(host, state=State.GONE)
+    bus.heard_from([online.serial, gone.serial, "fd-unknown"], 1.0)
+    bus.client().hset(bus.HEALTH, mapping={gone.serial: b"{}", online.serial: b"{}"})
+    retention.tidy()
+    assert bus.remembered() == {online.serial}
