@@ -28,9 +28,9 @@ class RunningFleet:
         answer.raise_for_status()
         return answer.json()
 
-    def operate(self, kind: str, count: int) -> dict[str, Any]:
+    def operate(self, kind: str, count: int, **wish: str) -> dict[str, Any]:
         """Ask for an operation and wait for its end; exits with the fleet's sentence if refused."""
-        answer = self.client.post("operations", json={"kind": kind, "count": count})
+        answer = self.client.post("operations", json={"kind": kind, "count": count, **wish})
         if answer.status_code >= 400:
             sentence = answer.json().get("detail", answer.text)
             raise SystemExit(f"bench: the fleet refused: {sentence}")

@@ -1,4 +1,4 @@
-"""`bin/bench launch`: devices a second from the request to online, beside the raw loop."""
+"""`bin/bench launch`: cold devices a second from the request to online, beside the raw loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*, count: int) -> dict[str, Any]:
     memory_mib = int(os.environ.get("FLEETDASH_DEVICE_MEMORY_MIB", "128"))
     width = PER_CORE * len(os.sched_getaffinity(0))
     bare = raw.run(image, count=count, width=width, memory_mib=memory_mib)
-    operation = running.operate("add", count)
+    operation = running.operate("add", count, start="cold")
     time.sleep(SETTLE_S)
     pss_kib = [processes.cost(pid).pss_kib for pid in guests.recorded(running.var)]
     running.empty()

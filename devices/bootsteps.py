@@ -29,8 +29,12 @@ class FirstRound:
 
     def start(self) -> None:
         """Record consoles and begin the round."""
+        from devices.qemu import process_memory
         from devices.services import consoles
 
+        # guests inherit how this process treats memory
+        for sentence in process_memory.set_for_guests():
+            log.warning("%s", sentence)
         consoles.start()
         self._thread.start()
 

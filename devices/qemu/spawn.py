@@ -26,7 +26,6 @@ from devices.qemu.errors import (
     QemuMissing,
 )
 from devices.qemu.guest_folder import GuestFolder
-from devices.qemu.huge_pages import forgo_huge_pages
 from devices.qemu.kvm_device import group_to_open
 from devices.qemu.launch import BootloaderFiles, Confinement, Launch, StartedGuest
 from devices.qemu.open_files import OpenFiles
@@ -74,7 +73,6 @@ def spawn(
         raise GuestExists(
             f"The guest of {launch.serial} is running as process {recorded.pid}; end it first."
         )
-    forgo_huge_pages()
     try:
         folder.create()
         check_room(folder, least_free_mib)

@@ -34,10 +34,8 @@ HOST_SEEN_BY_GUESTS = "10.0.2.2"
 PORT_IN_NAMESPACE = 4000
 
 COLD_SHAPE = Shape(memory_mib=settings.DEVICE_MEMORY_MIB)
-# a clone translates little of its own, and never hands memory back (it is its template's)
-WARM_SHAPE = Shape(
-    memory_mib=settings.DEVICE_MEMORY_MIB, translation_buffer_mib=8, free_page_reporting=False
-)
+# a clone never hands memory back: what it could give is its template's
+WARM_SHAPE = replace(COLD_SHAPE, free_page_reporting=False)
 
 
 @cache
