@@ -29,7 +29,7 @@ from devices.states import State
 log = logging.getLogger(__name__)
 
 # a cold boot keeps a core busy for seconds; a clone wakes and reports in a fraction of one
-PER_CORE: dict[str, float] = {Device.Start.COLD: 2.0, Device.Start.WARM: 3.0}
+PER_CORE: dict[str, float] = {Device.Start.COLD: 2.0, Device.Start.WARM: 1.5}
 MOST_AT_ONCE = 4
 
 _launching = threading.Lock()
