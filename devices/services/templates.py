@@ -67,6 +67,8 @@ def status(host_name: str) -> dict[str, Any] | None:
 
 def _say(host_name: str, state: str, sentence: str) -> None:
     global _said
+    if _said is not None and (_said.state, _said.sentence) == (state, sentence):
+        return  # a reason that lasts is found again every few seconds
     log.info("template: %s", sentence)
     _said = Status(state, sentence, time.time())
     bus.keep_template_status(host_name, asdict(_said))

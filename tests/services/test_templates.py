@@ -118,6 +118,15 @@ def test_what_is_said_of_the_template_outlives_an_emptied_redis(db: None) -> Non
     assert status["state"] == "ready"
 
 
+def test_a_reason_that_lasts_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for sentence in ("No qemu.", "No qemu.", "No firmware."):
+        templates._say("here", "failed", sentence)
+    assert [each.getMessage() for each in caplog.records if each.name == templates.__name__] == [
+        "template: No qemu.", "template: No firmware.",
+    ]
+
+
 def test_an_unforeseen_fault_is_said_and_not_repeated_at_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
