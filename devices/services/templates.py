@@ -107,7 +107,9 @@ def prepare(host_name: str) -> None:
     firmware = Firmware.objects.filter(architecture="arm64").first()
     if host is not None and firmware is not None:
         try:
-            current(host, firmware)
+            ready = current(host, firmware) is not None
+            if ready and _said is not None and _said.state == "failed":  # which has passed
+                _say(host_name, "ready", "Clones wake from a template.")
         except (FleetError, FirmwareError, QemuError, OSError) as error:
             _say(host_name, "failed", f"Devices start cold: {error}")
 
