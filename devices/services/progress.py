@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count
@@ -74,7 +75,18 @@ def rate_and_eta(
 
 
 def view(operation: Operation) -> OperationView:
-    """The operation with its progress; costs two queries."""
+    """The operation with its progress; costs two queries, and none for one that has ended."""
+    if operation.ended_at is None:
+        return _view(operation)
+    return _view_of_ended(operation, operation.ended_at)
+
+
+@lru_cache(maxsize=64)
+def _view_of_ended(operation: Operation, ended_at: datetime) -> OperationView:
+    return _view(operation)
+
+
+def _view(operation: Operation) -> OperationView:
     targets = Target.objects.filter(operation=operation)
     counts = {
         row["outcome"]: row["n"]

@@ -67,6 +67,8 @@ def status(host_name: str) -> dict[str, Any] | None:
 
 def _say(host_name: str, state: str, sentence: str) -> None:
     global _said
+    if _said is not None and (_said.state, _said.sentence) == (state, sentence):
+        return  # a reason that lasts is found again every few seconds
     log.info("template: %s", sentence)
     _said = Status(state, sentence, time.time())
     bus.keep_template_status(host_name, asdict(_said))
@@ -105,7 +107,9 @@ def prepare(host_name: str) -> None:
     firmware = Firmware.objects.filter(architecture="arm64").first()
     if host is not None and firmware is not None:
         try:
-            current(host, firmware)
+            ready = current(host, firmware) is not None
+            if ready and _said is not None and _said.state == "failed":  # which has passed
+                _say(host_name, "ready", "Clones wake from a template.")
         except (FleetError, FirmwareError, QemuError, OSError) as error:
             _say(host_name, "failed", f"Devices start cold: {error}")
 

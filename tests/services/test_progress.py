@@ -1,9 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+import pytest
+from django.utils import timezone
+
+from devices.models import Operation, Target
 from devices.services.place import NoRoom, place
-from devices.services.progress import percentile, rate_and_eta
+from devices.services.progress import percentile, rate_and_eta, view
+from tests.rows import a_device, a_host
 
 
 def test_percentiles_are_values_that_occurred() -> None:
@@ -35,3 +41,18 @@ def test_devices_go_where_there_is_most_room() -> None:
 def test_more_than_all_room_is_refused() -> None:
     with pytest.raises(NoRoom):
         place(4, {"a": 1, "b": 2})
+
+
+@pytest.mark.django_db
+def test_an_operation_that_has_ended_is_counted_once(
+    django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
+) -> None:
+    now = timezone.now()
+    operation = Operation.objects.create(kind="add", count=1, created_at=now)
+    target = Target.objects.create(operation=operation, device=a_device(a_host()))
+    with django_assert_num_queries(2):
+        assert view(operation).pending == 1
+    Target.objects.filter(id=target.id).update(outcome="done", ended_at=now)
+    Operation.objects.update(state="succeeded", ended_at=now)
+    with django_assert_num_queries(4):
+        assert [view(Operation.objects.get()).done for _ in range(2)] == [1, 1]

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from devices.qemu.errors import QemuMissing
 from devices.qemu.process_identity import ProcessIdentity
 from devices.qemu.template import Template
 from devices.services import bus, guests, templates, tending
 from fleetdash.deploy import guests as deployed
+from tests.rows import a_firmware, a_host
 
 pytestmark = pytest.mark.usefixtures("redis_server")
 
@@ -116,6 +118,38 @@ def test_what_is_said_of_the_template_outlives_an_emptied_redis(db: None) -> Non
     status = templates.status("here")
     assert status is not None
     assert status["state"] == "ready"
+
+
+@pytest.mark.django_db
+def test_a_fault_that_has_passed_is_not_said_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_host("here")
+    a_firmware()
+
+    def current(*_: object) -> Template:
+        if faults:
+            raise faults.pop()
+        return template
+
+    template = a_template("kept")
+    faults = [QemuMissing("qemu-system-aarch64", "qemu-system-arm")]
+    monkeypatch.setattr(templates, "current", current)
+    states = []
+    for _ in range(2):
+        templates.prepare("here")
+        status = templates.status("here")
+        assert status is not None
+        states.append(status["state"])
+    template.close()
+    assert states == ["failed", "ready"]
+
+
+def test_a_reason_that_lasts_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for sentence in ("No qemu.", "No qemu.", "No firmware."):
+        templates._say("here", "failed", sentence)
+    assert [each.getMessage() for each in caplog.records if each.name == templates.__name__] == [
+        "template: No qemu.", "template: No firmware.",
+    ]
 
 
 def test_an_unforeseen_fault_is_said_and_not_repeated_at_once(
