@@ -16,6 +16,9 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.urls import path, re_path
 
 from devices.live.consumers import LiveConsumer, Nowhere
+from fleetdash import close_codes
+
+close_codes.install()
 
 application = ProtocolTypeRouter(
     {

@@ -1,4 +1,4 @@
-"""What Daphne 4 lacks for devices: denial with a status, close codes, small bodies, no pings.
+"""What Daphne 4 lacks for devices: denial with a status, small bodies, no pings.
 
 Daphne refuses a WebSocket with 403 only, keeps a request's body of any size, and pings every
 socket, which wakes an idle guest. It has no setting or hook for these, so its two protocol classes
@@ -17,14 +17,14 @@ from twisted.web.http import datetimeToString
 
 from devices.gateway.phoenix import MESSAGE_BYTES
 from devices.gateway.status import BODY_BYTES
+from fleetdash.close_codes import ClosingSocket
 
 # none of these has types
-_Socket: Any = ws_protocol.WebSocketProtocol
+_Socket: Any = ClosingSocket
 _Request: Any = http_protocol.WebRequest
 _deny: Any = ConnectionDeny
 _date: Callable[[], bytes] = datetimeToString
 
-REASON_BYTES = 123
 REFUSED_BODY = b'{"detail": "A request here is at most %d bytes."}' % BODY_BYTES
 
 
@@ -52,10 +52,6 @@ class DeviceSocket(_Socket):  # type: ignore[misc]
                 self.handshake_deferred.errback(_deny(code, _phrase(code)))
                 del self.handshake_deferred
                 self.server.protocol_disconnected(self)
-        elif message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
-            # Autobahn's own way allows an application 1000 and 3000–4999 only
-            reason = message.get("reason", "").encode()[:REASON_BYTES]
-            self.sendCloseFrame(code=message.get("code", 1000), reasonUtf8=reason)
         else:
             super().handle_reply(message)
 

@@ -22,7 +22,7 @@ from devices.live.viewer import Viewer
 KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, CORES, WALL}
 MOST_MESSAGE_CHARACTERS = 4096
 # who may watch is asked again now and then, spread so that not all return at once
-RECONNECT_S = 6 * 3600
+RECONNECT_S = settings.LIVE_RECONNECT_S
 
 SERVICE_RESTART = 1012  # the htmx ws extension reconnects on this one (RFC 6455 registry)
 POLICY_VIOLATION = 1008
