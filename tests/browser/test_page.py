@@ -31,7 +31,7 @@ def test_plus_one_brings_a_real_device_online_and_minus_one_takes_it(
     page.goto(fleet.url + "/devices/")
     page.locator("tbody a").first.click()
     expect(page.locator("#command")).to_contain_text("qemu-system-aarch64")
-    expect(page.locator("#console")).to_contain_text("U-Boot", timeout=10_000)
+    expect(page.locator("#console")).to_contain_text("fleetdash: online", timeout=10_000)
 
     page.goto(fleet.url + "/")
     page.locator('button[data-kind="remove"][data-count="1"]').click()
