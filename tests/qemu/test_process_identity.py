@@ -12,7 +12,10 @@ import pytest
 from devices.qemu.errors import ProcessGone
 from devices.qemu.process_identity import ProcessIdentity, end_all
 
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print(flush=True); time.sleep(60)"
+)
 
 
 @contextmanager
