@@ -47,9 +47,9 @@ def operate(fleet: Fleet, kind: str, count: int, **wish: str) -> dict[str, Any]:
 
 
 def processes(fleet: Fleet) -> dict[str, ProcessIdentity]:
-    """The guests of this fleet that are running, by serial."""
+    """The devices' guests that are running, by serial; a template in the making is none."""
     found = {}
-    for folder in (fleet.var / "guests").iterdir():
+    for folder in (fleet.var / "guests").glob("fd-*"):
         identity = GuestFolder(folder).read_process()
         if identity is not None and identity.is_alive():
             found[folder.name] = identity
