@@ -100,11 +100,6 @@ class ImpossibleMove(Exception):
     """The graph has no such edge: a fault in the program, never in the fleet."""
 
 
-def may_become(target: State) -> frozenset[State]:
-    """The states from which `target` can be reached in one step."""
-    return frozenset(state for state, node in GRAPH.items() if target in node.leads_to)
-
-
 def move(
     ids: Iterable[int],
     *,

@@ -137,14 +137,6 @@ def publish_guests_sample(host: str, at: float, rows: Sequence[Sequence[int | No
     _latest(guests_sample_channel(host), message)
 
 
-def guests_sample(host: str) -> dict[str, Any] | None:
-    """The newest per-guest sample of a host, or None."""
-    with _tolerant("guests sample"):
-        message = client().get(guests_sample_channel(host))
-        return json.loads(message) if isinstance(message, bytes) else None
-    return None
-
-
 def publish_pss(host: str, kib: dict[str, int]) -> None:
     """Keep the exact memory of guests (serial → KiB) for the poller to merge."""
     with _tolerant("exact memory"):

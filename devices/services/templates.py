@@ -17,7 +17,6 @@ import weakref
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -58,11 +57,6 @@ class Status:
     state: str
     sentence: str
     at: float
-
-
-def status(host_name: str) -> dict[str, Any] | None:
-    """The last word of a host about its template; None when it has said none."""
-    return bus.template_status(host_name)
 
 
 def _say(host_name: str, state: str, sentence: str) -> None:

@@ -115,7 +115,7 @@ def test_what_is_said_of_the_template_outlives_an_emptied_redis(db: None) -> Non
     templates._say("here", "ready", "Clones wake.")
     bus.client().flushall()
     templates.prepare("here")
-    status = templates.status("here")
+    status = bus.template_status("here")
     assert status is not None
     assert status["state"] == "ready"
 
@@ -136,7 +136,7 @@ def test_a_fault_that_has_passed_is_not_said_for_ever(monkeypatch: pytest.Monkey
     states = []
     for _ in range(2):
         templates.prepare("here")
-        status = templates.status("here")
+        status = bus.template_status("here")
         assert status is not None
         states.append(status["state"])
     template.close()
@@ -160,7 +160,7 @@ def test_an_unforeseen_fault_is_said_and_not_repeated_at_once(
 
     monkeypatch.setattr(templates, "make", make)
     templates._provide("here", None, "abc")  # type: ignore[arg-type]
-    status = templates.status("here")
+    status = bus.template_status("here")
     assert status is not None
     assert status["state"] == "failed"
     assert templates._failed_at > 0
