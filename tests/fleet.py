@@ -128,8 +128,12 @@ class Fleet:
 
     def template_is_ready(self) -> bool:
         """Whether devices wake from a template here; until then one more guest may be running."""
+        worker = self.processes().get("worker")
         template = self.api("GET", "summary")["hosts"][0]["template"]
-        return template is not None and template["state"] == "ready"
+        if worker is None or template is None or template["state"] != "ready":
+            return False
+        # a worker that was killed left its last word behind
+        return bool(template["at"] >= worker.started_at)
 
     def logs(self, lines: int = 15) -> str:
         """The ends of all logs, for a failure's message."""

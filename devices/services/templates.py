@@ -156,6 +156,8 @@ def _provide(host_name: str, launch: Launch, key: str) -> None:
     global _ready, _ready_at, _failed_at
     began = time.monotonic()
     folder = folder_of_all() / key
+    # until then "ready" may be the word of a worker that has ended
+    _say(host_name, "making", "Loading the template.")
     try:
         _clear_unfinished()
         template = _loaded(folder, key) or _made(host_name, launch, folder, key)
