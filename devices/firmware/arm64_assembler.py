@@ -105,6 +105,9 @@ def _instruction(
             shift = 1 << 22 if parts[3:] == ["lsl", "#12"] else 0
             value = _field(_number(parts[2]), 12)
             return 0x91000000 | shift | value << 10 | _register(parts[1]) << 5 | _register(parts[0])
+        case ["sub"]:
+            value = _field(_number(parts[2]), 12)
+            return 0xD1000000 | value << 10 | _register(parts[1]) << 5 | _register(parts[0])
         case ["cmp"] if parts[1][0] == "#":
             return 0xF100001F | _field(_number(parts[1]), 12) << 10 | _register(parts[0]) << 5
         case ["cmp"]:

@@ -12,7 +12,7 @@ SIZE_BYTES = 512
 FW_CFG_NAME = "opt/org.fleetdash/identity"
 
 _FORMS = {
-    "template": re.compile(r"(1|shown|unmixed)?"),
+    "template": re.compile(r"(1|rehearse|shown|unmixed)?"),
     "serial": re.compile(r"[0-9A-Za-z-]{1,32}"),
     "mac": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"),
     "hostname": re.compile(r"[0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?"),
@@ -27,8 +27,9 @@ class Identity:
     """Who a guest is; `time` is Unix seconds at launch, `entropy` 64 hex digits.
 
     Its text form leaves secret and entropy out, so that neither lands in a log. `template` is "1"
-    for a guest that is to be frozen; for tests its clones print their first random bytes with
-    "shown", and without having been given entropy with "unmixed".
+    for a guest that is to be frozen, and "rehearse" for a frozen one that is to be this device
+    once and freeze again; for tests its clones print their first random bytes with "shown", and
+    without having been given entropy with "unmixed".
     """
 
     serial: str
@@ -38,7 +39,7 @@ class Identity:
     gateway: str
     time: int
     entropy: str = field(repr=False)
-    template: Literal["", "1", "shown", "unmixed"] = ""
+    template: Literal["", "1", "rehearse", "shown", "unmixed"] = ""
 
 
 def encode(identity: Identity) -> bytes:

@@ -1,10 +1,12 @@
-// Waits in a template until the machine wakes as a clone, then makes system calls for the agent.
+// Waits in a template until the machine is given another identity, then makes system calls for the
+// agent.
 //
 // Erlang has no ioctl, sethostname or clock_settime, and starting a program in a clone that has
 // just woken costs more than everything else it does. So this one waits, already running.
 //
 //   argument    any one: wake without mixing in entropy (a test needs to see what that does)
-//   to stdout   the 512 bytes of the identity, once, when it is no longer a template's
+//   to stdout   the 512 bytes of the identity, once, when it is no longer a template's, or is
+//               another one than was last read
 //   from stdin  up to 4096 bytes: rows of seven words, a system call's number and six arguments,
 //               ended by a word of zero, then data; the whole lands at address 0x401000
 //   to stdout   the same bytes with each number replaced by the call's result
@@ -24,6 +26,14 @@
     mov  x8, #56
     svc  #0
     mov  x22, x0
+    mov  x26, x19
+    add  x26, x26, #1, lsl #12      // the identity that was read last, 0x402000
+    mov  x0, x21
+    mov  x1, x26
+    mov  x2, #512
+    mov  x3, #0
+    mov  x8, #67                    // pread64
+    svc  #0
     mov  w25, #0x6574
     movk w25, #0x706d, lsl #16      // "temp", the beginning of a template's identity
 
@@ -73,7 +83,27 @@ sleep:
     b.ne sleep
     ldr  w1, [x19]
     cmp  w1, w25
-    b.eq sleep
+    b.ne woken
+    mov  x1, x19
+    mov  x2, x26
+    mov  x3, #128                   // words left to compare
+    mov  x4, #0                     // whether one was another
+compare:
+    ldr  w5, [x1]
+    ldr  w6, [x2]
+    cmp  w5, w6
+    b.eq same
+    mov  x4, #1
+    str  w5, [x2]
+same:
+    add  x1, x1, #4
+    add  x2, x2, #4
+    sub  x3, x3, #1
+    cbz  x3, compared
+    b    compare
+compared:
+    cbz  x4, sleep
+woken:
     cmp  x20, #1
     b.ne tell
     mov  x0, x22

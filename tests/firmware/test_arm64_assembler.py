@@ -31,6 +31,7 @@ def words(source: str) -> list[int]:
         ("mov x21, x0", 0xAA0003F5),
         ("add x19, x19, #1, lsl #12", 0x91400673),
         ("add x23, x23, #56", 0x9100E2F7),
+        ("sub x3, x3, #1", 0xD1000463),
         ("cmp x0, #512", 0xF108001F),
         ("cmp w1, w25", 0x6B19003F),
         ("svc #0", 0xD4000001),

@@ -8,15 +8,14 @@
 -export([new/1, opened/1, timer/2, message/2]).
 
 -define(HEARTBEAT_MS, 30000).
--define(REPLY_MS, 60000).
--define(HEALTH_MS, 30000).
 -define(FIRST_HEALTH_MS, 3000).
 -define(REJOIN_MS, 5000).
 
 %% `Join' gives the payload for the topic `device', `Health' a health report; both are functions
 %% without arguments, called when needed.
 new(#{join := _, health := _} = Callbacks) ->
-    Callbacks#{ref => 0, joins => #{}, asked => #{}, heartbeat => none, wants_health => false}.
+    Callbacks#{ref => 0, joins => #{}, asked => #{}, heartbeat => none, patience => true,
+               wants_health => false}.
 
 %% The socket is open.
 opened(State) ->
@@ -25,20 +24,18 @@ opened(State) ->
 
 %% A timer that was asked for ran out.
 timer(heartbeat, #{heartbeat := none} = State) ->
-    {Ref, Next} = ref(State),
-    {[{send, [null, Ref, <<"phoenix">>, <<"heartbeat">>, #{}]},
-      {timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)},
-      {timer, {unanswered, Ref}, ?REPLY_MS}],
-     Next#{heartbeat => Ref}};
+    %% whatever is said from time to time is said together: a device wakes once for it
+    {Health, Told} = timer(health, State),
+    {Ref, Next} = ref(Told),
+    {[{send, [null, Ref, <<"phoenix">>, <<"heartbeat">>, #{}]} | Health]
+     ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}],
+     Next#{heartbeat => Ref, patience => true}};
+timer(heartbeat, #{patience := true} = State) ->
+    {[{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], State#{patience => false}};
 timer(heartbeat, State) ->
-    {[{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], State};
-timer({unanswered, Ref}, #{heartbeat := Ref} = State) ->
     {[{close, 1001}], State};
-timer({unanswered, _}, State) ->
-    {[], State};
 timer(health, #{wants_health := true} = State) ->
-    {Effects, Next} = health(State),
-    {Effects ++ [{timer, health, fleetdash_backoff:around(?HEALTH_MS, 0.1)}], Next};
+    health(State);
 timer(health, State) ->
     {[], State};
 timer({rejoin, Topic}, State) ->

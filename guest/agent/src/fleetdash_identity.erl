@@ -14,7 +14,8 @@ read() ->
     Both = maps:merge(Firmware, Identity),
     Both#{<<"start">> => start(), <<"slot">> => slot(fleetdash_proc:read("/proc/cmdline"))}.
 
-%% Who a template has woken as, and that one's secret; `Text' is the identity's new content.
+%% Who a template has woken as, and that one's secret; `Text' is the identity's new content. That of
+%% a rehearsal has the key `template'.
 woken(Template, Text) ->
     #{<<"secret">> := Secret} = Known = parse(Text),
     {maps:merge(maps:remove(<<"template">>, Template),

@@ -2,7 +2,7 @@
 -module(fleetdash_link).
 -behaviour(gen_server).
 
--export([start_link/0, connect/1]).
+-export([start_link/0, connect/1, rehearse/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(PATH, "/device-socket/websocket?vsn=2.0.0").
@@ -10,6 +10,8 @@
 -define(HANDSHAKE_MS, 15000).
 -define(CLOCK_TOLERANCE_S, 5).
 -define(REBOOT_MS, 500).
+-define(REHEARSAL_MS, 3000).
+-define(REHEARSED_MS, 400).
 
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
@@ -18,13 +20,22 @@ start_link() ->
 connect(Identity) ->
     gen_server:cast(?MODULE, {connect, Identity}).
 
+%% Be this device for some seconds in which heartbeats and health reports follow fast on each
+%% other, and leave nothing of it behind. Gives `ok' when the socket was open at the end.
+rehearse(Identity) ->
+    gen_server:call(?MODULE, {rehearse, Identity}, ?CONNECT_MS + ?HANDSHAKE_MS).
+
 init([]) ->
     case fleetdash_report:answered() of
         none -> ok;
         Identity -> connect(Identity)
     end,
-    {ok, closed(#{identity => none, failures => 0, socket => none, connection => 0})}.
+    {ok, closed(#{identity => none, failures => 0, socket => none, connection => 0,
+                  timers => #{}, rehearsal => none})}.
 
+handle_call({rehearse, Identity}, From, State) ->
+    _ = erlang:send_after(?REHEARSAL_MS, self(), rehearsed),
+    {noreply, open((drop(State))#{identity => Identity, failures => 0, rehearsal => From})};
 handle_call(_, _, State) ->
     {reply, {error, unknown}, State}.
 
@@ -47,11 +58,16 @@ handle_info({timer, Connection, open}, #{connection := Connection} = State) ->
     {noreply, open(State#{waiting => false})};
 handle_info({timer, Connection, handshake}, #{connection := Connection, phase := opening} = State) ->
     {noreply, again(State)};
-handle_info({timer, _, handshake}, State) ->
-    {noreply, State};
 handle_info({timer, Connection, Name}, #{connection := Connection, phase := open} = State) ->
     {Effects, Channel} = fleetdash_channel:timer(Name, maps:get(channel, State)),
     {noreply, perform(Effects, State#{channel := Channel}), hibernate};
+handle_info(rehearsed, #{rehearsal := From, socket := Socket} = State) ->
+    gen_server:reply(From, case State of
+                               #{phase := open, failures := 0} -> ok;
+                               _ -> {failed, "the socket was not open in the end"}
+                           end),
+    Socket =:= none orelse fleetdash_tcp:reset(Socket),
+    {noreply, (drop(State#{socket := none}))#{identity => none, rehearsal => none}, hibernate};
 handle_info(reboot, State) ->
     _ = os:cmd("/sbin/restart"),
     {noreply, State};
@@ -99,7 +115,7 @@ opened(Rest, #{identity := Identity} = State) ->
     Channel = fleetdash_channel:new(#{join => fun() -> fleetdash_firmware:join(Identity) end,
                                       health => fun fleetdash_health:sample/0}),
     {Effects, Opened} = fleetdash_channel:opened(Channel),
-    Next = State#{phase := open, channel => Opened, frames => fleetdash_websocket:new()},
+    Next = (stop_timers(State))#{phase := open, channel => Opened, frames => fleetdash_websocket:new()},
     received(Rest, perform(Effects, maps:without([key, buffer], Next))).
 
 messages([], State) ->
@@ -122,8 +138,9 @@ messages(_, State) ->
 
 perform([], State) ->
     State;
-perform([{send, Term} | More], #{phase := open} = State) ->
-    perform(More, frame(text, fleetdash_json:encode(Term), State));
+perform([{send, _} | _] = Effects, #{phase := open} = State) ->
+    {Sends, More} = lists:splitwith(fun({send, _}) -> true; (_) -> false end, Effects),
+    perform(More, frames([{text, fleetdash_json:encode(Term)} || {send, Term} <- Sends], State));
 perform([{timer, Name, Wait} | More], #{phase := open} = State) ->
     perform(More, start_timer(Name, Wait, State));
 perform([{close, Code} | _], State) ->
@@ -140,19 +157,33 @@ perform([reboot | More], State) ->
 perform([_ | More], State) ->
     perform(More, State).
 
-frame(Opcode, Payload, #{socket := Socket, phase := open} = State) ->
-    Mask = crypto:strong_rand_bytes(4),
-    case fleetdash_tcp:send(Socket, fleetdash_websocket:encode(Opcode, Payload, Mask)) of
+frame(Opcode, Payload, State) ->
+    frames([{Opcode, Payload}], State).
+
+%% In one write, so that they leave in one packet.
+frames(Frames, #{socket := Socket, phase := open} = State) ->
+    Encoded = [fleetdash_websocket:encode(Opcode, Payload, crypto:strong_rand_bytes(4))
+               || {Opcode, Payload} <- Frames],
+    case fleetdash_tcp:send(Socket, Encoded) of
         ok -> State;
         {error, _} -> again(State)
     end;
-frame(_, _, State) ->
+frames(_, State) ->
     State.
 
-%% A timer belongs to one connection: those of an earlier one are not answered.
-start_timer(Name, Wait, #{connection := Connection} = State) ->
-    _ = erlang:send_after(Wait, self(), {timer, Connection, Name}),
-    State.
+%% A timer belongs to one connection, and ends with it.
+start_timer(Name, Wait, #{connection := Connection, timers := Timers} = State) ->
+    Until = case State of
+                #{rehearsal := {_, _}} when Name =:= heartbeat -> ?REHEARSED_MS;
+                #{rehearsal := {_, _}} when Name =:= health -> 0;
+                _ -> Wait
+            end,
+    Timer = erlang:send_after(Until, self(), {timer, Connection, Name}),
+    State#{timers := Timers#{Name => Timer}}.
+
+stop_timers(#{timers := Timers} = State) ->
+    _ = [erlang:cancel_timer(Timer) || Timer <- maps:values(Timers)],
+    State#{timers := #{}}.
 
 again(#{phase := closed, waiting := true} = State) ->
     State;
@@ -162,7 +193,8 @@ again(#{failures := Failures} = State) ->
 
 drop(#{socket := Socket, connection := Connection} = State) ->
     Socket =:= none orelse fleetdash_tcp:close(Socket),
-    closed((maps:without([channel, frames, key, buffer], State))#{connection := Connection + 1}).
+    Left = maps:without([channel, frames, key, buffer], stop_timers(State)),
+    closed(Left#{connection := Connection + 1}).
 
 closed(State) ->
     State#{socket => none, phase => closed, waiting => false}.

@@ -41,10 +41,22 @@ init(Parent) ->
 
 %% Who this is, and the answer to its first report.
 begin_as(#{<<"template">> := _} = Template) ->
-    {Identity, Secret} = fleetdash_template:wait(Template),
+    {Identity, Secret} = fleetdash_template:wait(Template, fun rehearse/2),
     {Identity, answered(attempt(Identity, Secret))};
 begin_as(Identity) ->
     {Identity, early_answer()}.
+
+%% All that a device does after waking, for a while.
+rehearse(Identity, Secret) ->
+    case answered(attempt(Identity, Secret)) of
+        {ok, 200} ->
+            _ = fleetdash_template:reseed(),
+            try fleetdash_link:rehearse(Identity)
+            catch exit:_ -> {failed, "the link gave no answer"}
+            end;
+        _ ->
+            {failed, "the report was not answered with 200"}
+    end.
 
 %% The identity the gateway has acknowledged, or `none'.
 answered() ->
@@ -82,7 +94,7 @@ attempt(Identity, Secret) ->
                          ok -> fleetdash_tcp:recv(Socket, ?TIMEOUT_MS);
                          Error -> Error
                      end,
-            fleetdash_tcp:close(Socket),
+            fleetdash_tcp:reset(Socket),
             case Answer of
                 {ok, Text} -> status(Text);
                 _ -> Answer

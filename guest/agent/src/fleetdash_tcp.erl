@@ -2,7 +2,7 @@
 %% report goes out before Erlang's kernel application is there, and no name service is ever started.
 -module(fleetdash_tcp).
 
--export([connect/3, send/2, recv/2, active_once/1, close/1]).
+-export([connect/3, send/2, recv/2, active_once/1, close/1, reset/1]).
 
 connect(Address, Port, Timeout) ->
     case prim_inet:open(tcp, inet, stream) of
@@ -31,6 +31,11 @@ recv(Socket, Timeout) ->
 %% or `{tcp_error, Socket, Reason}'.
 active_once(Socket) ->
     prim_inet:setopts(Socket, [{active, once}]).
+
+%% Ends a connection whose other side has nothing more to get: nothing of it is left to wait for.
+reset(Socket) ->
+    _ = prim_inet:setopts(Socket, [{linger, {true, 0}}]),
+    close(Socket).
 
 close(Socket) ->
     catch prim_inet:close(Socket),

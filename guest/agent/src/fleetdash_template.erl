@@ -2,10 +2,12 @@
 %%
 %% Its identity begins with `template=1'. For tests its clones print their first random bytes with
 %% `template=shown', and with `template=unmixed' without having been given entropy of their own.
-%% What is warmed here no clone has to load, link or look up again.
+%% What is warmed here no clone has to load, link or look up again. An identity that begins with
+%% `template=rehearse' makes it be that device for some seconds, with a real gateway, and freeze
+%% again: so all a clone will run has run before.
 -module(fleetdash_template).
 
--export([is_template/1, wait/1, renew/0, hardware_address/1]).
+-export([is_template/1, wait/2, renew/0, reseed/0, hardware_address/1]).
 
 -define(CWD, -100).
 -define(OPENAT, 56).
@@ -23,14 +25,26 @@
 is_template(Identity) ->
     maps:is_key(<<"template">>, Identity).
 
-%% Freezes here. Gives the identity and secret of the device this machine has woken as.
-wait(#{<<"template">> := How} = Template) ->
+%% Freezes here. Gives the identity and secret of the device this machine has woken as. `Rehearse'
+%% is called with those of a device that is only rehearsed: it gives `ok' or what failed.
+wait(#{<<"template">> := How} = Template, Rehearse) ->
     Port = fleetdash_syscalls:open([binary_to_list(How) || How =:= <<"unmixed">>]),
     [Socket, Urandom] = fleetdash_syscalls:call(
                           Port, [{?SOCKET, [2, 2, 0]}, {?OPENAT, [?CWD, {data, 0}, 1, 0]}],
                           <<"/dev/urandom", 0>>),
     fleetdash_warming:run(Template),
     become(Port, Socket, Template),
+    How =:= <<"rehearse">>
+        andalso rehearse(Rehearse, Template#{<<"start">> => <<"warm">>}, fleetdash_identity:secret()),
+    frozen({Port, Socket, Urandom}, Template, Rehearse).
+
+rehearse(Rehearse, Identity, Secret) ->
+    case Rehearse(Identity, Secret) of
+        ok -> fleetdash_proc:say("rehearsed");
+        {failed, What} -> fleetdash_proc:say(["rehearsal failed: ", What])
+    end.
+
+frozen({Port, Socket, Urandom} = Open, #{<<"template">> := How} = Template, Rehearse) ->
     _ = [garbage_collect(Process) || Process <- processes()],
     timer:sleep(?SETTLE_MS),
     %% The kernel's generator has taken in what it had just now, so clones that are given nothing
@@ -38,25 +52,34 @@ wait(#{<<"template">> := How} = Template) ->
     [0] = fleetdash_syscalls:call(Port, [{?IOCTL, [Urandom, ?RNDRESEEDCRNG, 0]}], <<>>),
     _ = random(?SEED_BYTES),
     fleetdash_proc:say("template ready"),
-    Text = fleetdash_syscalls:identity(Port),
-    How =:= <<"1">> orelse fleetdash_proc:say(["random ", binary:encode_hex(random(?SEED_BYTES))]),
-    {Identity, Secret} = fleetdash_identity:woken(Template, Text),
-    become(Port, Socket, Identity),
-    persistent_term:put(fleetdash_woken, true),
-    {Identity, Secret}.
+    case fleetdash_identity:woken(Template, fleetdash_syscalls:identity(Port)) of
+        {#{<<"template">> := _} = Identity, Secret} ->
+            become(Port, Socket, Identity),
+            rehearse(Rehearse, Identity, Secret),
+            frozen(Open, Template, Rehearse);
+        {Identity, Secret} ->
+            (How =:= <<"1">> orelse How =:= <<"rehearse">>)
+                orelse fleetdash_proc:say(["random ", binary:encode_hex(random(?SEED_BYTES))]),
+            become(Port, Socket, Identity),
+            persistent_term:put(fleetdash_woken, true),
+            {Identity, Secret}
+    end.
 
-%% Random numbers of its own for a device that has woken: the kernel has them by now, the crypto
-%% library takes them from there. To be done before any of its numbers is used. A crowd that was
-%% woken at once then waits a little, each as long as it likes, so as not to act at once.
+%% Random numbers of its own for a device that has woken. To be done before any of its numbers is
+%% used. A crowd that was woken at once then waits a little, each as long as it likes, so as not to
+%% act at once.
 renew() ->
     case persistent_term:get(fleetdash_woken, false) of
-        true ->
-            ok = crypto:rand_seed(random(?SEED_BYTES)),
-            <<Random:32>> = crypto:strong_rand_bytes(4),
-            timer:sleep(Random rem ?SPREAD_MS);
-        false ->
-            ok
+        true -> timer:sleep(reseed() rem ?SPREAD_MS);
+        false -> ok
     end.
+
+%% The kernel has random numbers of its own by now; the crypto library takes them from there. Gives
+%% one of 32 bits.
+reseed() ->
+    ok = crypto:rand_seed(random(?SEED_BYTES)),
+    <<Random:32>> = crypto:strong_rand_bytes(4),
+    Random.
 
 random(Size) ->
     {ok, File} = prim_file:open("/dev/urandom", [read, raw, binary]),
