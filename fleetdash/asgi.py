@@ -16,20 +16,22 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.urls import path, re_path
 
 from devices.live.consumers import LiveConsumer, Nowhere
-from fleetdash import close_codes
+from fleetdash import direct, direct_sockets
 
-close_codes.install()
+direct_sockets.install()
 
 application = ProtocolTypeRouter(
     {
         "http": _pages,
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(
-                URLRouter(
-                    [
-                        path("live/", LiveConsumer.as_asgi()),
-                        re_path("", Nowhere.as_asgi()),
-                    ]
+        "websocket": direct.announced(
+            AllowedHostsOriginValidator(
+                AuthMiddlewareStack(
+                    URLRouter(
+                        [
+                            path("live/", LiveConsumer.as_asgi()),
+                            re_path("", Nowhere.as_asgi()),
+                        ]
+                    )
                 )
             )
         ),

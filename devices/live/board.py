@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from devices.live import frames
 from devices.live.frames import Frame, Kind
+from devices.live.message import Message
+from devices.live.wall import Wall
 from devices.states import State
 
 CONSOLE_BYTES = 64 * 1024
@@ -50,14 +52,13 @@ class Board:
         self.consoles: dict[str, Console] = {}
         self.slots: dict[int, tuple[int, str]] = {}  # slot -> (sequence, state)
         self._clock = clock
+        self.wall = Wall(self.epoch)
         self._busy: dict[str, tuple[float, bytes]] = {}
-        self._loads: dict[str, dict[int, int]] = {}
-        self._cells: dict[int, tuple[int, int, int]] = {}  # slot -> (sequence, state, load)
-        self._wall_cache: dict[int, bytes] = {}
-        self.wall_sequence = 0
+        self._messages: dict[object, Message | None] = {}
 
     def _next(self) -> int:
         self.sequence += 1
+        self._messages.clear()
         return self.sequence
 
     def put_html(self, name: str, html: str, key: object = None) -> bool:
@@ -78,15 +79,12 @@ class Board:
         frame = Frame(Kind.CORES, self.epoch, sequence, at, frames.cores(fresh))
         self.topics[CORES] = Topic(sequence, frames.encode(frame), sequence)
 
-    def put_states(self, changes: Iterable[tuple[int, str]]) -> None:
-        """Take devices' new states, by slot."""
-        sequence = self._next()
-        for slot, state in changes:
+    def put_states(self, changes: Iterable[tuple[int, str]], at: float | None = None) -> None:
+        """Take devices' new states, by slot; `at` is when this was published."""
+        sequence, changed = self._next(), list(changes)
+        for slot, state in changed:
             self.slots[slot] = (sequence, state)
-            known = self._cells.get(slot, (0, 0, 0))
-            byte = frames.STATE_BYTES.get(state, 0)
-            self._cells[slot] = (sequence, byte, known[2] if byte else 0)
-        self._wall_moved(sequence)
+        self.wall.put_states(sequence, self._clock() if at is None else at, changed)
 
     def put_all_states(self, states: dict[int, str]) -> None:
         """Take the whole truth after a silence: slots that are not in it are empty."""
@@ -100,51 +98,49 @@ class Board:
         ]
         self.put_states(gone + moved)
 
-    def put_loads(self, host: str, loads: dict[int, int]) -> None:
-        """Take one host's guests: slot → load byte (0–255 of one core)."""
-        sequence = self._next()
-        idle = dict.fromkeys(self._loads.get(host, {}), 0)
-        self._loads[host] = loads
-        for slot, load in (idle | loads).items():
-            seen, state, before = self._cells.get(slot, (0, 0, 0))
-            if state and before != load:
-                self._cells[slot] = (sequence, state, load)
-        self._wall_moved(sequence)
+    def put_loads(
+        self, host: str, guests: Iterable[Sequence[int]], at: float | None = None
+    ) -> None:
+        """Take one host's guests: rows of slot and thousandths of a core."""
+        self.wall.put_loads(self._next(), self._clock() if at is None else at, host, guests)
 
-    def _wall_moved(self, sequence: int) -> None:
-        self.wall_sequence = sequence
-        self._wall_cache.clear()
+    def html_message(self, parts: frozenset[str], since: int) -> Message | None:
+        """The fragments among `parts` that are newer than `since`; None when there is none.
 
-    def wall_frame(self, base: int) -> bytes | None:
-        """What a viewer that holds `base` lacks (0: everything); None when it lacks nothing.
-
-        Viewers with the same base share one encoding.
+        Viewers that lack the same share one message.
         """
-        if base == self.wall_sequence and base:
-            return None
-        cached = self._wall_cache.get(base)
-        if cached is None:
-            cached = self._wall_cache[base] = frames.encode(self._wall(base))
-        return cached
-
-    def _wall(self, base: int) -> Frame:
-        now, sequence = self._clock(), self.wall_sequence
-        if base:
-            changes = [
-                (slot, state, load)
-                for slot, (changed, state, load) in self._cells.items() if changed > base
+        key = (parts, since)
+        if key not in self._messages:
+            pieces = [
+                topic for name, topic in self.topics.items()
+                if name in parts and topic.sequence > since and isinstance(topic.payload, str)
             ]
-            # six bytes a change against two a place
-            if 3 * len(changes) < len(self._cells) + 8:
-                payload = frames.wall_delta(base, changes)
-                return Frame(Kind.WALL_DELTA, self.epoch, sequence, now, payload)
-        places = 1 + max((s for s, cell in self._cells.items() if cell[1]), default=-1)
-        states, loads = bytearray(places), bytearray(places)
-        for slot, (_, state, load) in self._cells.items():
-            if slot < places:
-                states[slot], loads[slot] = state, load
-        payload = frames.wall_snapshot(bytes(states), bytes(loads))
-        return Frame(Kind.WALL_SNAPSHOT, self.epoch, sequence, now, payload)
+            newest = max((topic.sequence for topic in pieces), default=0)
+            html = "".join(str(topic.payload) for topic in pieces)
+            self._messages[key] = Message(newest, f"<!--{newest}-->{html}") if html else None
+        return self._messages[key]
+
+    def frames_message(self, cores_since: int | None, wall_base: int | None) -> Message | None:
+        """The cores if newer than `cores_since` and what the wall has more than `wall_base`.
+
+        None stands for a part that is not shown; the answer is None when nothing is new.
+        """
+        key = (cores_since, wall_base)
+        if key not in self._messages:
+            self._messages[key] = self._frames_message(cores_since, wall_base)
+        return self._messages[key]
+
+    def _frames_message(self, cores_since: int | None, wall_base: int | None) -> Message | None:
+        found: list[tuple[int, bytes]] = []
+        cores = self.topics.get(CORES)
+        if cores_since is not None and cores is not None and cores.sequence > cores_since:
+            assert isinstance(cores.payload, bytes)
+            found.append((cores.sequence, cores.payload))
+        if wall_base is not None and (wall := self.wall.frame(wall_base, self._clock())):
+            found.append((self.wall.sequence, wall))
+        if not found:
+            return None
+        return Message(found[-1][0], b"".join(payload for _, payload in found))
 
     def begin_console(self, serial: str, output: bytes) -> None:
         """Take all that is kept of a device's output; viewers replace what they show."""

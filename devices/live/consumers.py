@@ -16,11 +16,17 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from devices.live import fragments, hub
+from devices.live.access import access
 from devices.live.board import CORES, WALL
+from devices.live.lines import DirectLine, QueuedLine
 from devices.live.viewer import Viewer
+from fleetdash import direct
 
 KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, CORES, WALL}
 MOST_MESSAGE_CHARACTERS = 4096
+ACK_BYTES = 4
+# what a browser may say; none of it changes the fleet, whoever says it
+WORDS = frozenset({"ack", "hidden", "rows", "wall"})
 # who may watch is asked again now and then, spread so that not all return at once
 RECONNECT_S = settings.LIVE_RECONNECT_S
 
@@ -57,12 +63,14 @@ class Nowhere(_Socket):  # type: ignore[misc]
 class LiveConsumer(_Socket):  # type: ignore[misc]
     """Text to the browser is HTML that replaces elements by id, binary is `devices.live.frames`.
 
-    From the browser: `{"ack": sequence}`, `{"hidden": bool}`, `{"rows": [slots]}`,
-    `{"wall": "snapshot"}`. The query names what is shown: `parts=counts,cores&console=<serial>`.
+    From the browser: an acknowledgement as four bytes (u32, little-endian) or as
+    `{"ack": sequence}`; `{"hidden": bool}`, `{"rows": [slots]}`, `{"wall": "snapshot"}`. The query
+    names what is shown: `parts=counts,cores&console=<serial>`.
     """
 
     viewer: Viewer | None = None
     renewal: asyncio.Task[None] | None = None
+    line: DirectLine | QueuedLine | None = None
 
     # Channels looks for stale database connections before every message, in a thread; here are
     # several messages a second from each browser, and no database
@@ -71,29 +79,40 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
-        """Accept a person who is logged in, from a page of ours; refuse others with 403."""
-        user = self.scope.get("user")
-        if user is None or not user.is_authenticated or not same_origin(self.scope["headers"]):
+        """Accept who may watch, from a page of ours; refuse others with 403."""
+        allowed = access(self.scope)
+        if allowed is None or not same_origin(self.scope["headers"]):
             await self._close()
             return
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         parts = frozenset(",".join(query.get("parts", [])).split(",")) & KNOWN_PARTS
         serial = query.get("console", [""])[0]
-        if not re.fullmatch(r"[A-Za-z0-9_-]{0,16}", serial):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{0,16}", serial) or (serial and not allowed.may_act):
             await self._close()
             return
         await self.accept()
         if fragments.OPERATIONS in parts:
             parts |= {fragments.PROGRESS}
-        self.viewer = Viewer(parts, fragments.row_state, serial)
+        viewer = Viewer(parts, fragments.row_state, serial)
+        self.line = await self._line(viewer)
+        self.viewer = viewer
         self.renewal = asyncio.create_task(self._renew())
-        await hub.current().join(self.viewer, self._send)
+        hub.current().join(viewer, self.line)
 
-    async def _send(self, message: str | bytes) -> None:
-        if isinstance(message, str):
-            await self.send(text_data=message)
+    async def _line(self, viewer: Viewer) -> DirectLine | QueuedLine:
+        if direct.EXTENSION in self.scope.get("extensions", {}):
+            current = hub.current()
+            line = DirectLine(lambda sequence: current.acknowledged(viewer, sequence))
+            await self.base_send({"type": direct.OPEN, "line": line})
+            if line.is_open:
+                return line
+        return QueuedLine(self._send)
+
+    async def _send(self, content: str | bytes) -> None:
+        if isinstance(content, str):
+            await self.send(text_data=content)
         else:
-            await self.send(bytes_data=message)
+            await self.send(bytes_data=content)
 
     async def _close(self, code: int | None = None) -> None:
         await self.close(code=code)
@@ -108,6 +127,9 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         """Take a message; one that makes no sense ends the connection."""
         if self.viewer is None:
             return
+        if bytes_data is not None and len(bytes_data) == ACK_BYTES:
+            hub.current().acknowledged(self.viewer, int.from_bytes(bytes_data, "little"))
+            return
         if text_data is None or len(text_data) > MOST_MESSAGE_CHARACTERS:
             await self._close(TOO_BIG)
             return
@@ -116,15 +138,15 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         except (ValueError, TypeError, AttributeError, RecursionError):
             await self._close(POLICY_VIOLATION)
             return
-        await hub.current().feed(self.viewer)
+        hub.current().feed(self.viewer)
 
     def _take(self, viewer: Viewer, message: Any) -> None:
-        if not isinstance(message, dict):
-            raise TypeError("a message is an object")
+        if not isinstance(message, dict) or not message.keys() <= WORDS:
+            raise TypeError(f"a message is an object of {sorted(WORDS)}")
         if "ack" in message:
             viewer.acknowledge(int(message["ack"]))
         if "hidden" in message:
-            viewer.hidden = bool(message["hidden"])
+            viewer.hide(bool(message["hidden"]))
         if "rows" in message:
             viewer.show_rows(int(slot) for slot in message["rows"])
         if "wall" in message:
@@ -137,4 +159,6 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             with contextlib.suppress(asyncio.CancelledError):
                 await self.renewal
         if self.viewer is not None:
-            await hub.current().leave(self.viewer)
+            hub.current().leave(self.viewer)
+        if isinstance(self.line, QueuedLine):
+            await self.line.close()

@@ -1,26 +1,28 @@
 """Binary frames of the live socket: bytes in, bytes out.
 
-A frame is a 20-byte little-endian header and a payload:
+A message is one frame or several, one behind the other. A frame is a 24-byte little-endian header
+and a payload:
 
-    u8 version · u8 kind · u16 flags · u32 epoch · u32 sequence · f64 time (Unix seconds)
+    u8 version · u8 kind · u16 flags · u32 epoch · u32 sequence · f64 time · u32 payload's length
 
 `epoch` is drawn when a hub starts: a viewer that sees a new one forgets what it knew. `sequence`
-is the hub's own counter, so that one encoding serves everybody; a viewer acknowledges it.
+is the hub's own counter, so that one encoding serves everybody; a viewer acknowledges that of the
+last frame of a message. `time` (Unix seconds) is when what the frame shows was measured or, for a
+delta of the wall, when the oldest of its changes was published. What is in a wall's payload is in
+`devices/live/cells.py`.
 """
 
 from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from devices.states import State
 
-VERSION = 1
-HEADER = struct.Struct("<BBHIId")
-_COUNT = struct.Struct("<I")
-_CHANGE = struct.Struct("<IBB")
+VERSION = 2
+HEADER = struct.Struct("<BBHIIdI")
 _OFFSET = struct.Struct("<Q")
 
 REPLACE = 1  # flag of a console frame: what came before is to be forgotten
@@ -58,23 +60,44 @@ class Frame:
 def encode(frame: Frame) -> bytes:
     """The frame's bytes."""
     header = HEADER.pack(
-        VERSION, frame.kind, frame.flags, frame.epoch, frame.sequence, frame.at
+        VERSION, frame.kind, frame.flags, frame.epoch, frame.sequence, frame.at,
+        len(frame.payload),
     )
     return header + frame.payload
 
 
+def decode_all(message: bytes) -> list[Frame]:
+    """The frames of a message.
+
+    Raises BadFrame when there is none, or one is cut short, unknown or of another version.
+    """
+    found: list[Frame] = []
+    at = 0
+    while at < len(message) or not found:
+        if len(message) - at < HEADER.size:
+            raise BadFrame(f"{len(message) - at} bytes are too few for a frame")
+        version, kind, flags, epoch, sequence, time, length = HEADER.unpack_from(message, at)
+        if version != VERSION:
+            raise BadFrame(f"frame version {version} is not {VERSION}")
+        try:
+            known = Kind(kind)
+        except ValueError:
+            raise BadFrame(f"frame kind {kind} is unknown") from None
+        at += HEADER.size
+        payload = message[at : at + length]
+        if len(payload) != length:
+            raise BadFrame("a frame's payload is cut short")
+        at += length
+        found.append(Frame(known, epoch, sequence, time, payload, flags))
+    return found
+
+
 def decode(message: bytes) -> Frame:
-    """The frame in `message`; raises BadFrame when it is cut short, unknown or of a new version."""
-    if len(message) < HEADER.size:
-        raise BadFrame(f"{len(message)} bytes are too few for a frame")
-    version, kind, flags, epoch, sequence, at = HEADER.unpack_from(message)
-    if version != VERSION:
-        raise BadFrame(f"frame version {version} is not {VERSION}")
-    try:
-        known = Kind(kind)
-    except ValueError:
-        raise BadFrame(f"frame kind {kind} is unknown") from None
-    return Frame(known, epoch, sequence, at, message[HEADER.size :], flags)
+    """The only frame in `message`; raises BadFrame when there are more, or as `decode_all` does."""
+    found = decode_all(message)
+    if len(found) != 1:
+        raise BadFrame(f"{len(found)} frames where one was expected")
+    return found[0]
 
 
 def cores(hosts: Mapping[str, bytes]) -> bytes:
@@ -104,41 +127,6 @@ def read_cores(payload: bytes) -> dict[str, bytes]:
     except (struct.error, UnicodeDecodeError) as error:
         raise BadFrame("a cores frame is cut short") from error
     return hosts
-
-
-def wall_snapshot(states: bytes, load: bytes) -> bytes:
-    """Payload: u32 places, a state byte for each place, then a load byte for each."""
-    if len(states) != len(load):
-        raise BadFrame("a wall needs as many states as loads")
-    return _COUNT.pack(len(states)) + states + load
-
-
-def read_wall_snapshot(payload: bytes) -> tuple[bytes, bytes]:
-    """States and loads of a snapshot; raises BadFrame when it is cut short."""
-    if len(payload) < _COUNT.size:
-        raise BadFrame("a wall snapshot is cut short")
-    (count,) = _COUNT.unpack_from(payload)
-    body = payload[_COUNT.size :]
-    if len(body) != 2 * count:
-        raise BadFrame("a wall snapshot is cut short")
-    return body[:count], body[count:]
-
-
-def wall_delta(base: int, changes: Iterable[tuple[int, int, int]]) -> bytes:
-    """Payload: u32 sequence this builds on, then u32 slot, state byte, load byte for each change.
-
-    A viewer that does not hold `base` asks for a snapshot.
-    """
-    return _COUNT.pack(base) + b"".join(_CHANGE.pack(*change) for change in changes)
-
-
-def read_wall_delta(payload: bytes) -> tuple[int, list[tuple[int, int, int]]]:
-    """Base and changes of a delta; raises BadFrame when it is cut short."""
-    if len(payload) < _COUNT.size or (len(payload) - _COUNT.size) % _CHANGE.size:
-        raise BadFrame("a wall delta is cut short")
-    (base,) = _COUNT.unpack_from(payload)
-    changes = [(s, state, load) for s, state, load in _CHANGE.iter_unpack(payload[_COUNT.size :])]
-    return base, changes
 
 
 def console(offset: int, output: bytes) -> bytes:

@@ -9,16 +9,17 @@ import struct
 import time
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from channels.db import DatabaseSyncToAsync
 from django.conf import settings
 
 from devices.live import fragments
 from devices.live.board import Board
+from devices.live.message import Message
 from devices.live.subscription import Subscription
 from devices.live.viewer import Viewer
 from devices.services import bus
@@ -30,8 +31,19 @@ RENDER_EVERY_S = 0.5  # counts at 2 Hz at most
 REFRESH_S = 1.0  # a running operation's rate and time left
 CAPACITY_REFRESH_S = 3.0
 LAUNCH_WINDOW_S = 10.0
+GATHER_S = 0.008  # what is published together is sent together
+# after a round the hub rests so many times as long as the round took: with many viewers it sends
+# less often instead of taking the whole core
+REST = 3.0
+MOST_REST_S = 0.2
+TURN = 50  # viewers between two looks at what else is to do
 
-Send = Callable[[str | bytes], Awaitable[None]]
+
+class Line(Protocol):
+    """The way to one browser."""
+
+    def send(self, message: Message) -> None:
+        """Put a message on its way; returns at once and never waits for the browser."""
 
 
 @dataclass
@@ -54,7 +66,8 @@ class Hub:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.board = Board()
-        self._viewers: dict[Viewer, Send] = {}
+        self._viewers: dict[Viewer, Line] = {}
+        self._news = asyncio.Event()
         self._subscription = Subscription(redis_url, self._heard, self._connected)
         # one thread of our own: a slow database never holds up pages, nor they the wall
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
@@ -77,6 +90,7 @@ class Hub:
         self._tasks = [
             self._begin("listening", self._subscription.run()),
             self._begin("rendering", self._render_forever()),
+            self._begin("feeding", self._feed_forever()),
         ]
 
     def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -96,15 +110,15 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown(wait=False)
 
-    async def join(self, viewer: Viewer, send: Send) -> None:
+    def join(self, viewer: Viewer, line: Line) -> None:
         """Feed a browser from now on, beginning with all that it shows."""
-        self._viewers[viewer] = send
+        self._viewers[viewer] = line
         if viewer.console:
             self._subscription.follow_console(viewer.console)
         self._dirty |= viewer.parts & fragments.PARTS
-        await self.feed(viewer)
+        self.feed(viewer)
 
-    async def leave(self, viewer: Viewer) -> None:
+    def leave(self, viewer: Viewer) -> None:
         """Forget a browser."""
         self._viewers.pop(viewer, None)
         serial = viewer.console
@@ -112,22 +126,39 @@ class Hub:
             self._subscription.leave_console(serial)
             self.board.consoles.pop(serial, None)
 
-    async def feed(self, viewer: Viewer) -> None:
-        """Send one browser what it lacks."""
-        send = self._viewers.get(viewer)
-        if send is None:
-            return
-        for message in viewer.take(self.board):
-            await send(message)
+    def acknowledged(self, viewer: Viewer, sequence: int) -> None:
+        """A browser has done with a message; it gets what it had to wait for."""
+        viewer.acknowledge(sequence)
+        if viewer.waits:
+            self.feed(viewer)
 
-    async def _feed_all(self) -> None:
-        for viewer in list(self._viewers):
-            try:
-                await self.feed(viewer)
-            except Exception:
-                # one browser's fault is not the others'; it reconnects and begins anew
-                log.exception("A browser could not be fed and is left out")
-                await self.leave(viewer)
+    def feed(self, viewer: Viewer) -> None:
+        """Send one browser what it lacks."""
+        line = self._viewers.get(viewer)
+        if line is None:
+            return
+        try:
+            for message in viewer.take(self.board):
+                line.send(message)
+        except Exception:
+            # one browser's fault is not the others'; it reconnects and begins anew
+            log.exception("A browser could not be fed and is left out")
+            self.leave(viewer)
+
+    async def _feed_forever(self) -> None:
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(GATHER_S)
+            self._news.clear()
+            spent = 0.0
+            viewers = list(self._viewers)
+            for first in range(0, len(viewers), TURN):
+                began = time.perf_counter()
+                for viewer in viewers[first : first + TURN]:
+                    self.feed(viewer)
+                spent += time.perf_counter() - began
+                await asyncio.sleep(0)
+            await asyncio.sleep(min(MOST_REST_S, REST * spent))
 
     async def _connected(self) -> None:
         """Redis is there (again): what was missed is asked of the database."""
@@ -135,7 +166,7 @@ class Hub:
         self._states = dict(states)
         self.board.put_all_states(states)
         self._dirty |= fragments.PARTS
-        await self._feed_all()
+        self._news.set()
 
     async def _heard(self, channel: str, message: bytes) -> None:
         kind, _, name = channel.removeprefix("fleet:").partition(":")
@@ -148,7 +179,8 @@ class Hub:
                 self._dirty.add(fragments.HOSTS)
                 return  # rendered at the next tick
             elif kind == "guests-sample":
-                self._take_loads(name, json.loads(message))
+                sample = json.loads(message)
+                self.board.put_loads(name, sample["guests"], float(sample["at"]))
             elif kind == "changes":
                 self._take_changes(json.loads(message))
             elif kind == "console":
@@ -158,11 +190,7 @@ class Hub:
         except (ValueError, TypeError, KeyError, IndexError, struct.error):
             log.exception("An unreadable message on %s was left out", channel)
             return
-        await self._feed_all()
-
-    def _take_loads(self, host: str, sample: dict[str, Any]) -> None:
-        loads = {int(row[0]): min(255, int(row[1]) * 255 // 1000) for row in sample["guests"]}
-        self.board.put_loads(host, loads)
+        self._news.set()
 
     def _take_changes(self, changes: dict[str, Any]) -> None:
         now = self._clock()
@@ -172,7 +200,7 @@ class Hub:
                 self._arrivals.append(now)
             self._states[slot] = state
         if moved:
-            self.board.put_states(moved)
+            self.board.put_states(moved, changes.get("at"))
             self._dirty |= {fragments.COUNTS, fragments.CAPACITY, fragments.OPERATIONS}
         if changes["operations"]:
             self._dirty.add(fragments.OPERATIONS)
@@ -218,7 +246,7 @@ class Hub:
             self.board.put_html(fragment.name, fragment.html, fragment.key)
         if rendered.operation_running is not None:
             self._operation_running = rendered.operation_running
-        await self._feed_all()
+        self._news.set()
 
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

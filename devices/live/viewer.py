@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from devices.live import frames
 from devices.live.board import CORES, WALL, Board
+from devices.live.message import Message
 from devices.states import State
 
 # more than this on its way to a browser that does not answer is memory that never comes back:
@@ -20,7 +21,10 @@ RowRenderer = Callable[[int, str], str]
 
 @dataclass(eq=False)
 class Viewer:
-    """A browser: the parts of the page it shows, and how far it has come with each."""
+    """A browser: the parts of the page it shows, and how far it has come with each.
+
+    `waits` says that there was more than it could be given: its next acknowledgement asks for it.
+    """
 
     parts: frozenset[str]
     row: RowRenderer
@@ -28,9 +32,11 @@ class Viewer:
     hidden: bool = False
     rows: frozenset[int] = frozenset()
     unacknowledged: deque[int] = field(default_factory=deque)
-    skipped: int = 0
-    _sent: dict[str, int] = field(default_factory=dict)
+    waits: bool = False
+    _html_sent: int = 0
+    _frames_sent: int = 0
     _rows_sent: int = 0
+    _cores_sent: int = 0
     _wall_base: int = 0
     _console_held: tuple[int, int] | None = None
 
@@ -45,81 +51,73 @@ class Viewer:
         self.rows = frozenset(list(slots)[:MOST_ROWS])
         self._rows_sent = 0
 
+    def hide(self, hidden: bool) -> None:
+        """The tab is hidden, or seen again: it then begins with a snapshot."""
+        if self.hidden and not hidden:
+            self.forget_wall()
+        self.hidden = hidden
+
     def forget_wall(self) -> None:
         """The browser met a gap: the next frame is a snapshot."""
         self._wall_base = 0
 
-    def take(self, board: Board) -> list[str | bytes]:
+    def take(self, board: Board) -> list[Message]:
         """The messages to send now: the newest of what it lacks, never more than two on the way.
 
         What it was sent longest ago comes first, so that nothing starves on a slow line.
         """
-        messages: list[str | bytes] = []
-        while not self.hidden and len(self.unacknowledged) < MOST_UNACKNOWLEDGED:
+        messages: list[Message] = []
+        self.waits = False
+        while not self.hidden:
+            if len(self.unacknowledged) >= MOST_UNACKNOWLEDGED:
+                self.waits = True
+                break
             found = self._next(board)
             if found is None:
                 break
-            sequence, message = found
-            self.unacknowledged.append(sequence)
-            messages.append(message)
+            self.unacknowledged.append(found.sequence)
+            messages.append(found)
         return messages
 
-    def _next(self, board: Board) -> tuple[int, str | bytes] | None:
-        takers = (
-            (self._sent.get("html", 0), self._html),
-            (self._sent.get(CORES, 0), self._cores),
-            (self._sent.get(WALL, 0), self._wall),
-            (self._sent.get("console", 0), self._output),
-        )
-        for _, taker in sorted(takers, key=lambda pair: pair[0]):
-            found = taker(board)
-            if found is not None:
-                return found
-        return None
+    def _next(self, board: Board) -> Message | None:
+        if self._html_sent < self._frames_sent:
+            return self._html(board) or self._frames(board)
+        return self._frames(board) or self._html(board)
 
-    def _html(self, board: Board) -> tuple[int, str | bytes] | None:
-        already = self._sent.get("html", 0)
-        pieces = [
-            topic.payload
-            for name, topic in board.topics.items()
-            if name in self.parts and topic.sequence > already and isinstance(topic.payload, str)
-        ]
+    def _html(self, board: Board) -> Message | None:
         moved = [
             (slot, board.slots[slot]) for slot in sorted(self.rows)
             if slot in board.slots and board.slots[slot][0] > self._rows_sent
         ]
-        pieces += [self.row(slot, state) for slot, (_, state) in moved]
-        # a place may soon hold another device, which is not the one in this row
-        self.rows -= {slot for slot, (_, state) in moved if state == State.GONE}
-        self._rows_sent = self._sent["html"] = board.sequence
-        if not any(pieces):
-            self._sent["html"] = already if not moved else board.sequence
-            return None
-        return board.sequence, f"<!--{board.sequence}-->" + "".join(pieces)
+        found = board.html_message(self.parts, self._html_sent)
+        if moved:
+            pieces = "".join(self.row(slot, state) for slot, (_, state) in moved)
+            shared = str(found.content).partition("-->")[2] if found else ""
+            found = Message(board.sequence, f"<!--{board.sequence}-->{shared}{pieces}")
+            # a place may soon hold another device, which is not the one in this row
+            self.rows -= {slot for slot, (_, state) in moved if state == State.GONE}
+            self._rows_sent = board.sequence
+        if found is not None:
+            self._html_sent = found.sequence
+        return found
 
-    def _cores(self, board: Board) -> tuple[int, str | bytes] | None:
-        topic = board.topics.get(CORES)
-        if CORES not in self.parts or topic is None or topic.sequence <= self._sent.get(CORES, 0):
-            return None
-        self._sent[CORES] = topic.sequence
-        return topic.sequence, topic.payload
+    def _frames(self, board: Board) -> Message | None:
+        found = board.frames_message(
+            self._cores_sent if CORES in self.parts else None,
+            self._wall_base if WALL in self.parts else None,
+        )
+        if found is not None:
+            self._cores_sent = board.topics[CORES].sequence if CORES in board.topics else 0
+            self._wall_base = board.wall.sequence
+            self._frames_sent = found.sequence
+        return self._with_console(board, found)
 
-    def _wall(self, board: Board) -> tuple[int, str | bytes] | None:
-        if WALL not in self.parts or not board.wall_sequence:
-            return None
-        frame = board.wall_frame(self._wall_base)
-        if frame is None:
-            return None
-        self._wall_base = self._sent[WALL] = board.wall_sequence
-        return board.wall_sequence, frame
-
-    def _output(self, board: Board) -> tuple[int, str | bytes] | None:
-        if not self.console:
-            return None
-        frame = board.console_frame(self.console, self._console_held)
-        if frame is None:
-            return None
+    def _with_console(self, board: Board, found: Message | None) -> Message | None:
+        output = board.console_frame(self.console, self._console_held) if self.console else None
+        if output is None:
+            return found
         ring = board.consoles[self.console]
         self._console_held = (ring.begun, ring.end)
-        self._sent["console"] = frame.sequence
-        return frame.sequence, frames.encode(frame)
+        self._frames_sent = output.sequence
+        shared = found.content if found and isinstance(found.content, bytes) else b""
+        return Message(output.sequence, shared + frames.encode(output))

@@ -103,7 +103,9 @@ def publish_changes(
     devices: Sequence[tuple[int, str]] = (), operations: Iterable[int] = ()
 ) -> None:
     """Say which slots are now in which state, and which operations moved; after the commit."""
-    message = json.dumps({"devices": list(devices), "operations": sorted(set(operations))})
+    message = json.dumps(
+        {"at": time.time(), "devices": list(devices), "operations": sorted(set(operations))}
+    )
     with _tolerant(CHANGES):
         client().publish(CHANGES, message)
 

@@ -1,20 +1,28 @@
 // Binary frames of the live socket; the bytes are described in devices/live/frames.py.
 export const CORES = 1, WALL_SNAPSHOT = 2, WALL_DELTA = 3, CONSOLE = 4;
 export const REPLACE = 1;
-const VERSION = 1, HEADER = 20;
+const VERSION = 2, HEADER = 24;
 const text = new TextDecoder();
 
+// The frames of a message; null when they are of another version or cut short. The sequence of the
+// last one is what the server wants acknowledged.
 export function decode(buffer) {
-  const view = new DataView(buffer);
-  if (buffer.byteLength < HEADER || view.getUint8(0) !== VERSION) return null;
-  return {
-    kind: view.getUint8(1),
-    flags: view.getUint16(2, true),
-    epoch: view.getUint32(4, true),
-    sequence: view.getUint32(8, true),
-    at: view.getFloat64(12, true),
-    payload: new DataView(buffer, HEADER),
-  };
+  const view = new DataView(buffer), frames = [];
+  for (let at = 0; at < buffer.byteLength || !frames.length;) {
+    if (buffer.byteLength < at + HEADER || view.getUint8(at) !== VERSION) return null;
+    const length = view.getUint32(at + 20, true);
+    if (buffer.byteLength < at + HEADER + length) return null;
+    frames.push({
+      kind: view.getUint8(at + 1),
+      flags: view.getUint16(at + 2, true),
+      epoch: view.getUint32(at + 4, true),
+      sequence: view.getUint32(at + 8, true),
+      at: view.getFloat64(at + 12, true),
+      payload: new DataView(buffer, at + HEADER, length),
+    });
+    at += HEADER + length;
+  }
+  return frames;
 }
 
 export function readCores(payload) {
@@ -29,21 +37,6 @@ export function readCores(payload) {
     at += 2 + count;
   }
   return hosts;
-}
-
-export function readWallSnapshot(payload) {
-  const count = payload.getUint32(0, true);
-  return { states: bytes(payload, 4, count), loads: bytes(payload, 4 + count, count) };
-}
-
-export function* readWallDelta(payload) {
-  for (let at = 4; at + 6 <= payload.byteLength; at += 6) {
-    yield [payload.getUint32(at, true), payload.getUint8(at + 4), payload.getUint8(at + 5)];
-  }
-}
-
-export function deltaBase(payload) {
-  return payload.getUint32(0, true);
 }
 
 export function readConsole(payload) {

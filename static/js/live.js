@@ -12,6 +12,11 @@ function send(message) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
+// four bytes: the server deals with these before it looks at anything else
+function acknowledge(sequence) {
+  if (socket && socket.readyState === WebSocket.OPEN) socket.send(Uint32Array.of(sequence));
+}
+
 function swap(html) {
   const pieces = document.createElement("template");
   pieces.innerHTML = html;
@@ -34,16 +39,16 @@ function reloadOnce() {
 
 function receive(message) {
   if (message instanceof ArrayBuffer) {
-    const frame = decode(message);
-    if (!frame) { reloadOnce(); return; } // the server speaks a newer language
-    tell("frame", frame);
-    send({ ack: frame.sequence });
+    const frames = decode(message);
+    if (!frames) { reloadOnce(); return; } // the server speaks a newer language
+    for (const frame of frames) tell("frame", frame);
+    acknowledge(frames.at(-1).sequence);
     return;
   }
   const found = /^<!--(\d+)-->/.exec(message);
   swap(message);
   tell("html");
-  if (found) send({ ack: Number(found[1]) });
+  if (found) acknowledge(Number(found[1]));
 }
 
 if (root) {

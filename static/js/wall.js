@@ -1,35 +1,20 @@
 // Every device as a cell in its own place, coloured and marked by state, brighter with its CPU.
 import { on, tell } from "./bus.js";
 import { grid, surface } from "./canvas.js";
-import { deltaBase, readWallDelta, readWallSnapshot, WALL_DELTA, WALL_SNAPSHOT } from "./frames.js";
+import { Cells } from "./cells.js";
+import { WALL_DELTA, WALL_SNAPSHOT } from "./frames.js";
 import { onTheme, STATES, tokens } from "./palette.js";
 
 const canvas = document.getElementById("wall");
 const LEAST_PLACES = 60;
 const ONLINE = STATES.indexOf("online");
-let states = new Uint8Array(0), loads = new Uint8Array(0);
-let epoch = 0, held = 0;
+const cells = new Cells();
 let layout = { columns: 1, across: 1, down: 1 }; // of the last drawing, to find a cell by
-
-function grow(places) {
-  if (places <= states.length) return;
-  const size = Math.max(places, states.length * 2, 64);
-  const before = [states, loads];
-  states = new Uint8Array(size);
-  loads = new Uint8Array(size);
-  states.set(before[0]);
-  loads.set(before[1]);
-}
-
-function places() {
-  let last = states.length;
-  while (last && !states[last - 1]) last -= 1;
-  return Math.max(last, LEAST_PLACES);
-}
 
 function draw(pen, width, height) {
   const look = tokens();
-  const count = places();
+  const { states, loads } = cells;
+  const count = Math.max(cells.places, LEAST_PLACES);
   const { columns, rows, size } = grid(count, width, height);
   const gap = size > 26 ? 4 : size > 10 ? 2 : 1;
   const w = (width + gap) / columns - gap, h = Math.min((height + gap) / rows - gap, w * 1.25);
@@ -72,13 +57,13 @@ function slotAt(event) {
   const box = canvas.getBoundingClientRect();
   const column = Math.floor((event.clientX - box.left) / layout.across);
   const slot = Math.floor((event.clientY - box.top) / layout.down) * layout.columns + column;
-  return column < layout.columns && states[slot] ? slot : -1;
+  return column < layout.columns && cells.states[slot] ? slot : -1;
 }
 
 if (canvas) {
   canvas.addEventListener("pointermove", (event) => {
     const slot = slotAt(event);
-    canvas.title = slot < 0 ? "" : `${STATES[states[slot]]}, ${Math.round(loads[slot] / 2.55)} % of a core`;
+    canvas.title = slot < 0 ? "" : `${STATES[cells.states[slot]]}, ${Math.round(cells.loads[slot] / 2.55)} % of a core`;
   });
   canvas.addEventListener("click", (event) => {
     const slot = slotAt(event);
@@ -89,23 +74,8 @@ if (canvas) {
   const redraw = surface(canvas, draw);
   onTheme(redraw);
   on("frame", (frame) => {
-    if (frame.kind === WALL_SNAPSHOT) {
-      ({ states, loads } = readWallSnapshot(frame.payload));
-      states = states.slice();
-      loads = loads.slice();
-    } else if (frame.kind === WALL_DELTA) {
-      if (frame.epoch !== epoch || deltaBase(frame.payload) !== held) {
-        tell("send", { wall: "snapshot" });
-        return;
-      }
-      for (const [slot, state, load] of readWallDelta(frame.payload)) {
-        grow(slot + 1);
-        states[slot] = state;
-        loads[slot] = load;
-      }
-    } else return;
-    epoch = frame.epoch;
-    held = frame.sequence;
-    redraw();
+    if (frame.kind !== WALL_SNAPSHOT && frame.kind !== WALL_DELTA) return;
+    if (cells.take(frame)) redraw();
+    else tell("send", { wall: "snapshot" });
   });
 }

@@ -5,6 +5,7 @@ import pytest
 from devices.live import frames
 from devices.live.board import CONSOLE_BYTES, CORES, Board
 from devices.live.frames import Kind
+from tests.live.held import Held
 
 
 @pytest.fixture
@@ -33,54 +34,37 @@ def test_the_cores_frame_holds_every_host_heard_from_lately(board: Board) -> Non
     assert frames.read_cores(frames.decode(payload).payload) == {"a": b"\2", "b": b"\3\4"}
 
 
-def _wall(message: bytes | None) -> tuple[Kind, bytes]:
-    assert message is not None
-    frame = frames.decode(message)
-    return frame.kind, frame.payload
-
-
-def test_the_wall_begins_with_a_snapshot_and_goes_on_with_deltas(board: Board) -> None:
-    board.put_all_states({0: "online", 2: "booting", **dict.fromkeys(range(10, 40), "online")})
-    kind, payload = _wall(board.wall_frame(0))
-    assert kind is Kind.WALL_SNAPSHOT
-    states, _ = frames.read_wall_snapshot(payload)
-    assert states[:3] == bytes([frames.STATE_BYTES["online"], 0, frames.STATE_BYTES["booting"]])
-    base = board.wall_sequence
-    assert board.wall_frame(base) is None
-    board.put_states([(2, "online")])
-    kind, payload = _wall(board.wall_frame(base))
-    assert kind is Kind.WALL_DELTA
-    online = frames.STATE_BYTES["online"]
-    assert frames.read_wall_delta(payload) == (base, [(2, online, 0)])
-
-
-def test_many_changes_are_sent_as_a_snapshot(board: Board) -> None:
-    board.put_all_states(dict.fromkeys(range(100), "booting"))
-    base = board.wall_sequence
-    board.put_states([(slot, "online") for slot in range(100)])
-    assert _wall(board.wall_frame(base))[0] is Kind.WALL_SNAPSHOT
-
-
-def test_one_encoding_serves_everybody(board: Board) -> None:
+def test_viewers_that_lack_the_same_share_one_message(board: Board) -> None:
     board.put_all_states({1: "online"})
-    assert board.wall_frame(0) is board.wall_frame(0)
+    board.put_cores("a", 100.0, b"\1")
+    board.put_html("counts", "<p>")
+    message = board.frames_message(0, 0)
+    assert message is not None and board.frames_message(0, 0) is message
+    assert board.frames_message(None, 0) is not message
+    parts = frozenset({"counts"})
+    assert board.html_message(parts, 0) is board.html_message(parts, 0) is not None
+    board.put_cores("a", 100.25, b"\2")
+    assert board.frames_message(0, 0) is not message
 
 
-def test_a_guest_that_is_heard_of_no_more_glows_no_more(board: Board) -> None:
-    board.put_all_states({0: "online", 1: "online"})
-    board.put_loads("a", {0: 200, 1: 10})
-    board.put_loads("a", {1: 10})
-    _, loads = frames.read_wall_snapshot(_wall(board.wall_frame(0))[1])
-    assert loads == bytes([0, 10])
+def test_cores_and_wall_travel_together(board: Board) -> None:
+    board.put_all_states({1: "online"})
+    board.put_cores("a", 100.0, b"\1")
+    message = board.frames_message(0, 0)
+    assert message is not None and isinstance(message.content, bytes)
+    found = frames.decode_all(message.content)
+    assert [frame.kind for frame in found] == [Kind.CORES, Kind.WALL_SNAPSHOT]
+    assert message.sequence == found[-1].sequence
+    assert board.frames_message(board.topics[CORES].sequence, board.wall.sequence) is None
 
 
 def test_after_a_silence_places_that_are_gone_are_empty(board: Board) -> None:
     board.put_all_states({0: "online", 1: "online"})
     board.put_all_states({1: "online"})
-    states, _ = frames.read_wall_snapshot(_wall(board.wall_frame(0))[1])
-    assert states == bytes([0, frames.STATE_BYTES["online"]])
+    held = Held().take(board.wall.frame(0, 100.0))
+    assert held.states == bytes([0, frames.STATE_BYTES["online"]])
     board.put_all_states({})
-    assert frames.read_wall_snapshot(_wall(board.wall_frame(0))[1]) == (b"", b"")
+    assert held.take(board.wall.frame(held.sequence, 100.0)).states == b""
 
 
 def test_the_console_is_replaced_first_and_appended_after(board: Board) -> None:

@@ -17,15 +17,26 @@ def test_a_frame_comes_back_as_it_was() -> None:
 def test_the_header_is_what_the_page_reads() -> None:
     """static/js/frames.js reads these places."""
     message = frames.encode(Frame(Kind.CORES, 2, 3, 4.0, b"x"))
-    assert len(message) == 21
-    assert message[:2] == b"\x01\x01"
+    assert len(message) == 25
+    assert message[:2] == b"\x02\x01"
     assert struct.unpack_from("<I", message, 4) == (2,)
     assert struct.unpack_from("<I", message, 8) == (3,)
     assert struct.unpack_from("<d", message, 12) == (4.0,)
+    assert struct.unpack_from("<I", message, 20) == (1,)
+
+
+def test_a_message_of_several_frames_comes_apart_again() -> None:
+    sent = [Frame(Kind.CORES, 1, n, 2.0, b"x" * n) for n in range(4)]
+    assert frames.decode_all(b"".join(map(frames.encode, sent))) == sent
+    with pytest.raises(BadFrame):
+        frames.decode(b"".join(map(frames.encode, sent)))
 
 
 @pytest.mark.parametrize(
-    "message", [b"", b"\x01" * 19, b"\x02" + b"\0" * 19, b"\x01\x63" + b"\0" * 18]
+    "message", [
+        b"", b"\x02" * 23, b"\x01\x01" + b"\0" * 22, b"\x02\x63" + b"\0" * 22,
+        b"\x02\x01" + b"\0" * 18 + b"\5\0\0\0" + b"four",
+    ],
 )
 def test_what_is_no_frame_is_refused(message: bytes) -> None:
     with pytest.raises(BadFrame):
@@ -39,7 +50,7 @@ def test_cores_of_several_hosts() -> None:
 
 def test_192_cores_are_a_small_frame() -> None:
     message = frames.encode(Frame(Kind.CORES, 1, 1, 1.0, frames.cores({"h": bytes(192)})))
-    assert len(message) < 220
+    assert len(message) < 224
 
 
 def test_cut_cores_are_refused() -> None:
@@ -47,16 +58,6 @@ def test_cut_cores_are_refused() -> None:
     for length in range(1, len(payload)):
         with pytest.raises(BadFrame):
             frames.read_cores(payload[:length])
-
-
-def test_wall_snapshot_and_delta() -> None:
-    assert frames.read_wall_snapshot(frames.wall_snapshot(b"\1\2", b"\3\4")) == (b"\1\2", b"\3\4")
-    changes = [(0, 1, 2), (70_000, 4, 255)]
-    assert frames.read_wall_delta(frames.wall_delta(9, changes)) == (9, changes)
-    with pytest.raises(BadFrame):
-        frames.read_wall_delta(frames.wall_delta(9, changes)[:-1])
-    with pytest.raises(BadFrame):
-        frames.read_wall_snapshot(frames.wall_snapshot(b"\1\2", b"\3\4")[:-1])
 
 
 def test_every_state_has_a_byte_of_its_own_and_gone_is_an_empty_place() -> None:

@@ -23,9 +23,11 @@ from devices.live.consumers import LiveConsumer
 from devices.live.fragments import Fragment, Rendered
 from devices.live.frames import Kind
 from devices.live.hub import Hub
+from devices.live.message import Message
 from devices.live.viewer import Viewer
 from devices.services import bus
 from tests.live.conftest import PrivateRedis
+from tests.live.held import Held
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.django_db]
 ORIGIN = [(b"host", b"testserver"), (b"origin", b"http://testserver")]
@@ -100,8 +102,10 @@ class Browser(_Communicator):  # type: ignore[misc]
         while True:
             message = await self.message(max(0.01, deadline - time.monotonic()))
             await self.acknowledge(message)
-            if isinstance(message, bytes) and frames.decode(message).kind is kind:
-                return frames.decode(message)
+            if isinstance(message, bytes):
+                for frame in frames.decode_all(message):
+                    if frame.kind is kind:
+                        return frame
 
     async def html(self, wanted: str, timeout: float = 3.0) -> str:
         deadline = time.monotonic() + timeout
@@ -120,7 +124,7 @@ class Browser(_Communicator):  # type: ignore[misc]
 
 def sequence(message: str | bytes) -> int:
     if isinstance(message, bytes):
-        return frames.decode(message).sequence
+        return frames.decode_all(message)[-1].sequence
     found = re.match(r"<!--(\d+)-->", message)
     assert found
     return int(found[1])
@@ -164,7 +168,22 @@ async def test_at_most_two_frames_go_to_a_browser_that_does_not_answer(live: Hub
     await browser.acknowledge(first)
     newest = await browser.message()
     assert isinstance(newest, bytes)
-    assert frames.read_cores(frames.decode(newest).payload)["here"][0] == 19
+    (frame,) = frames.decode_all(newest)
+    assert frames.read_cores(frame.payload)["here"][0] == 19
+    await browser.disconnect()
+
+
+async def test_four_bytes_acknowledge_too(live: Hub) -> None:
+    await _subscribed(live)
+    browser = await Browser().open()
+    for value in range(20):
+        await _cores(value)
+        await asyncio.sleep(0.02)
+    await browser.message()
+    second = await browser.message()
+    assert await browser.receive_nothing(timeout=0.1)
+    await browser.send_to(bytes_data=sequence(second).to_bytes(4, "little"))
+    await browser.message()
     await browser.disconnect()
 
 
@@ -214,8 +233,9 @@ async def test_the_wall_begins_with_what_the_database_says(live: Hub, page: Page
     await live._connected()
     browser = await Browser("parts=wall").open()
     frame = await browser.frame(Kind.WALL_SNAPSHOT)
-    states, _ = frames.read_wall_snapshot(frame.payload)
-    assert states == bytes([frames.STATE_BYTES["online"], 0, frames.STATE_BYTES["failed"]])
+    held = Held()
+    held.take_frame(frame)
+    assert held.states == bytes([frames.STATE_BYTES["online"], 0, frames.STATE_BYTES["failed"]])
     await browser.disconnect()
 
 
@@ -248,15 +268,15 @@ async def test_the_page_lives_again_when_redis_does(
 ) -> None:
     await _subscribed(live)
     browser = await Browser("parts=cores,wall").open()
-    await browser.frame(Kind.CORES)
+    held = Held()
+    held.take_frame(await browser.frame(Kind.WALL_SNAPSHOT))
     await asyncio.to_thread(private_redis.stop)
     await asyncio.sleep(0.3)
     page.states = {5: "online"}  # what nobody could tell us of
     await asyncio.to_thread(private_redis.start)
     back = time.monotonic()
-    frame = await browser.frame(Kind.WALL_DELTA, timeout=5)
-    _, changes = frames.read_wall_delta(frame.payload)
-    assert changes == [(5, frames.STATE_BYTES["online"], 0)]
+    held.take_frame(await browser.frame(Kind.WALL_DELTA, timeout=5))
+    assert held.states == bytes(5) + bytes([frames.STATE_BYTES["online"]])
     await _cores(200)
     while frames.read_cores((await browser.frame(Kind.CORES)).payload)["here"][0] != 200:
         pass
@@ -283,12 +303,13 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_the_page(
 
 
 async def test_a_browser_that_cannot_be_fed_is_left_out_alone(live: Hub) -> None:
-    async def broken(message: str | bytes) -> None:
-        raise ValueError("gone")
+    class Broken:
+        def send(self, message: Message) -> None:
+            raise ValueError("gone")
 
     await _subscribed(live)
     viewer = Viewer(frozenset({"cores"}), fragments.row_state)
-    live._viewers[viewer] = broken
+    live._viewers[viewer] = Broken()
     browser = await Browser("parts=cores").open()
     await browser.frame(Kind.CORES)
     await _cores(9)
@@ -321,7 +342,8 @@ async def test_no_origin_is_refused(live: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nonsense", "[1]", '{"ack": "x"}', '{"rows": 5}', "[" * 3000]
+    "text",
+    ["nonsense", "[1]", '{"ack": "x"}', '{"rows": 5}', "[" * 3000, '{"remove": 10, "ack": 1}'],
 )
 async def test_a_message_that_makes_no_sense_ends_the_connection(live: Hub, text: str) -> None:
     browser = await Browser("parts=").open()
@@ -331,7 +353,7 @@ async def test_a_message_that_makes_no_sense_ends_the_connection(live: Hub, text
 
 
 async def test_a_message_that_is_too_long_or_binary_ends_the_connection(live: Hub) -> None:
-    for sent in ({"text_data": " " * 5000}, {"bytes_data": b"x"}):
+    for sent in ({"text_data": " " * 5000}, {"bytes_data": b"x"}, {"bytes_data": b"12345"}):
         browser = await Browser("parts=").open()
         await browser.send_to(**sent)
         closed = await browser.receive_output(timeout=2)

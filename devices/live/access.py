@@ -1,0 +1,22 @@
+"""Who may watch, and whether they may act, as the socket's scope says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Access:
+    """`may_act` is False for a wall's read-only link: it watches, and reads no console."""
+
+    may_act: bool
+
+
+def access(scope: Mapping[str, Any]) -> Access | None:
+    """What the one who opened the socket may do; None when nothing."""
+    user = scope.get("user")
+    if user is not None and user.is_authenticated:
+        return Access(may_act=True)
+    return None

@@ -1,0 +1,18 @@
+"""What goes to a browser in one piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(eq=False, slots=True)
+class Message:
+    """Text (HTML) or bytes (frames), and the number by which a browser acknowledges it.
+
+    One message serves every browser that lacks the same; `framed` is kept for the socket, which
+    fills it in when it first sends the message.
+    """
+
+    sequence: int
+    content: str | bytes
+    framed: bytes = b""
