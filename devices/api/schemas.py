@@ -38,7 +38,7 @@ class OperationIn(Schema):
 
 
 class OperationOut(Schema):
-    """An operation with its progress."""
+    """An operation with its progress; `held` is what keeps it from starting more, if anything."""
 
     id: int
     kind: str
@@ -58,6 +58,7 @@ class OperationOut(Schema):
     p50_s: float | None
     p95_s: float | None
     cancel_requested: bool
+    held: str
 
 
 class OperationsOut(Schema):
@@ -95,6 +96,27 @@ class HostsOut(Schema):
     hosts: list[HostOut]
 
 
+class CapacityOut(Schema):
+    """How many devices there can be; what one costs once settled, and where that is from."""
+
+    devices: int
+    fits: int
+    most: int
+    free_bytes: int
+    reserve_bytes: int
+    device_cost_bytes: int
+    cost_source: str
+    waiting: str
+
+
+class NoticeOut(Schema):
+    """Something that happened to many guests at once."""
+
+    at: datetime
+    host: str
+    text: str
+
+
 class SummaryOut(Schema):
     """The fleet in one answer; `total` leaves out what is gone, `fits` is how many more do."""
 
@@ -102,6 +124,8 @@ class SummaryOut(Schema):
     online: int
     total: int
     fits: int
+    capacity: CapacityOut
+    notices: list[NoticeOut]
     hosts: list[HostOut]
     operations: list[OperationOut]
     firmware: FirmwareOut | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 # A cold boot under emulation keeps one core busy; two a core hide each other's waiting for disk.
 STARTING_PER_CORE = 2.0
@@ -53,12 +53,19 @@ class Feel:
         return self.free_memory_bytes - self.reserve_bytes
 
 
+HeldBy = Literal["", "memory", "queue", "stall"]
+
+
 @dataclass(frozen=True)
 class Width:
-    """How many guests may be starting at once, and why that many, as a sentence."""
+    """How many guests may be starting at once, and why that many, as a sentence.
+
+    `held_by` is what keeps it below what a calm host could start, empty on a calm one.
+    """
 
     guests: int
     reason: str
+    held_by: HeldBy = ""
 
 
 def launch_width(
@@ -80,7 +87,9 @@ def launch_width(
             0,
             f"{_mib(feel.free_memory_bytes)} of memory are free, less than the reserve of "
             f"{_mib(feel.reserve_bytes)}; launching waits for memory to merge or be given back.",
+            "memory",
         )
+    held_by: HeldBy = ""
     width = most = max(1, round(feel.cores * per_core))
     reason = f"{_many(feel.cores, 'core')} can start {_many(most, 'guest')} at once."
 
@@ -91,6 +100,7 @@ def launch_width(
             LONG_QUEUE_PER_CORE - SHORT_QUEUE_PER_CORE
         )
         width = max(1, round(most * share))
+        held_by = "queue" if width < most else ""
         reason = (
             f"{others:.0f} other tasks queue for {_many(feel.cores, 'core')}; "
             f"{width} of {_many(most, 'guest')} may start at once."
@@ -98,18 +108,20 @@ def launch_width(
     stall = feel.memory_stall_percent
     if stall is not None and stall >= MEMORY_STALL_PERCENT and width > 1:
         width //= 2
+        held_by = "stall"
         reason = (
             f"Tasks waited for memory {stall:.0f} % of the last ten seconds; "
             f"{width} of {_many(most, 'guest')} may start at once."
         )
     if device_cost_bytes is not None and feel.spare_bytes // device_cost_bytes < width:
         width = feel.spare_bytes // device_cost_bytes
+        held_by = "memory"
         reason = (
             f"{_mib(feel.spare_bytes)} of memory are free above the reserve of "
             f"{_mib(feel.reserve_bytes)}, and a starting guest takes {_mib(device_cost_bytes)}; "
             + (f"{width} may start at once." if width else "launching waits for memory.")
         )
-    return Width(width, reason)
+    return Width(width, reason, held_by)
 
 
 def capacity(

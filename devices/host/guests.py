@@ -1,4 +1,4 @@
-"""What guests use: CPU and resident memory of many processes, shared memory of a few.
+"""What guests use: CPU and resident memory of many processes.
 
 A thousand guests once a second must cost little, so /proc/PID/stat stays open: reading it again
 costs half of opening it anew (3.9 against 7.5 µs; psutil 25 µs), and an open file stays with its
@@ -130,29 +130,3 @@ class GuestSampler:
         """Let go of all open files."""
         for process in list(self._followed):
             self._forget(process)
-
-
-def parse_pss_kib(smaps_rollup: str) -> int:
-    """Memory in KiB, shared pages divided among their users, swapped pages included.
-
-    Pss + SwapPss (Documentation/filesystems/proc.rst); raises ValueError when Pss is missing.
-    """
-    kib: dict[str, int] = {}
-    for line in smaps_rollup.splitlines():
-        name, separator, value = line.partition(":")
-        if separator and name in ("Pss", "SwapPss"):
-            kib[name] = int(value.split()[0])
-    if "Pss" not in kib:
-        raise ValueError("smaps_rollup has no line Pss")
-    return kib["Pss"] + kib.get("SwapPss", 0)
-
-
-def pss_kib(pid: int, root: Path = Path("/")) -> int | None:
-    """The proportional memory of a process in KiB; None when it is gone or not ours to look at.
-
-    Dear: the kernel walks every page of the process.
-    """
-    try:
-        return parse_pss_kib((root / f"proc/{pid}/smaps_rollup").read_text())
-    except (OSError, ValueError):
-        return None

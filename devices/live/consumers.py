@@ -22,7 +22,7 @@ from devices.live.lines import DirectLine, QueuedLine
 from devices.live.viewer import Viewer
 from fleetdash import direct
 
-KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, CORES, WALL}
+KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, fragments.NOTICES, CORES, WALL}
 MOST_MESSAGE_CHARACTERS = 4096
 ACK_BYTES = 4
 # what a browser may say; none of it changes the fleet, whoever says it
@@ -93,6 +93,8 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         await self.accept()
         if fragments.OPERATIONS in parts:
             parts |= {fragments.PROGRESS}
+        if fragments.CAPACITY in parts:
+            parts |= {fragments.NOTICES}
         viewer = Viewer(parts, fragments.row_state, serial)
         self.line = await self._line(viewer)
         self.viewer = viewer

@@ -17,7 +17,8 @@ HOSTS = "hosts"
 OPERATIONS = "operations"
 PROGRESS = "progress"
 CAPACITY = "capacity"
-# what the renderer is asked for; progress comes with operations
+NOTICES = "notices"
+# what the renderer is asked for; progress comes with operations, notices with capacity
 PARTS = frozenset({COUNTS, HOSTS, OPERATIONS, CAPACITY})
 
 
@@ -58,6 +59,7 @@ def render(
         made.append(Fragment(HOSTS, render_to_string("live/hosts.html", context)))
     if CAPACITY in parts:
         made.append(Fragment(CAPACITY, render_to_string("live/capacity.html", panels.capacity())))
+        made.append(Fragment(NOTICES, render_to_string("live/notices.html", panels.notices())))
     if OPERATIONS in parts:
         shown = panels.recent_operations()
         running = any(o["running"] for o in shown["operations"])

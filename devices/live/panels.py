@@ -7,13 +7,12 @@ from typing import Any
 
 from devices.live import words
 from devices.services import capacity as fleet_capacity
-from devices.services import operations, summary
+from devices.services import deaths, operations, summary
 from devices.services.progress import OperationView
 from devices.states import State
 
 RECENT_OPERATIONS = 4
 SHOWN = tuple(state for state in State if state not in (State.ONLINE, State.GONE))
-MIB = 1 << 20
 ABSENT = "not on this machine"
 
 
@@ -49,17 +48,27 @@ def capacity() -> dict[str, Any]:
         if o.kind == "add" and o.done and o.rate_per_s > 0
     ]
     return {
+        "devices": fleet.devices,
+        "devices_text": f"{fleet.devices:,}",
         "fits": fleet.fits,
         "fits_text": f"{fleet.fits:,}",
+        "most": fleet.most,
+        "most_text": f"{fleet.most:,}",
         "removable": sum(
             n for state, n in by_state.items() if state not in (State.GONE, State.STOPPING)
         ),
-        "cost": f"{fleet.device_cost_mib:,} MiB",
-        "free": words.size(fleet.free_mib * MIB),
-        "reserve": words.size(fleet.reserve_mib * MIB),
+        "cost": words.size(fleet.device_cost_bytes),
+        "cost_source": fleet.cost_source,
+        "free": words.size(fleet.free_bytes),
+        "reserve": words.size(fleet.reserve_bytes),
         "waiting": fleet.waiting,
         "rate_per_s": f"{rates[0]:.4f}" if rates else "",
     }
+
+
+def notices() -> dict[str, Any]:
+    """What happened to many guests at once, lately."""
+    return {"notices": deaths.notices()}
 
 
 def operation(o: OperationView) -> dict[str, Any]:
@@ -87,6 +96,7 @@ def operation(o: OperationView) -> dict[str, Any]:
         "p95": words.duration(o.p95_s),
         "actor": o.actor,
         "note": o.note,
+        "held": o.held,
         "created_at": o.created_at,
     }
 

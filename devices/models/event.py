@@ -17,6 +17,8 @@ class Event(models.Model):
     from_state = models.CharField(max_length=16, default="")
     to_state = models.CharField(max_length=16, default="")
     text = models.CharField(max_length=500, default="")
+    # why a guest ended of its own accord; also of the one event that tells of many
+    cause = models.CharField(max_length=80, default="")
 
     class Meta:
         ordering = ("-id",)

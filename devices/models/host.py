@@ -17,6 +17,8 @@ class Host(models.Model):
     # architecture of the guest -> the proof: {"accelerator", "refused": {name: reason}, "seconds"}
     accelerators = models.JSONField(default=dict)
     missing_protections = models.JSONField(default=list)
+    # kind of start -> what a device was measured to cost (devices.services.costs)
+    costs = models.JSONField(default=dict)
     registered_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from celery import Celery, bootsteps
@@ -18,6 +18,8 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from devices.host import inventory
+from devices.host.endings import Ending, OomWatch
+from devices.host.guest_memory import GuestCost
 from devices.poller.guest import GuestRef, guest_ref
 from devices.poller.pss import PssRotation, PssThread
 from devices.poller.publisher import LatestPublisher
@@ -58,12 +60,17 @@ class Poller:
     """
 
     def __init__(self, host: str) -> None:
-        from devices.services import bus, guests
+        from devices.services import bus, deaths, guests
 
         _raise_open_files()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        killed = OomWatch()
+
+        def ended(endings: Mapping[str, Ending]) -> int:
+            return guests.guests_exited(host, deaths.causes(endings, killed.lately()))
+
         self._watch = PidfdWatch(
-            _with_database(lambda serials: guests.guests_exited(host, serials)),
+            _with_database(ended),
             boot_id=inventory.boot_id(),
         )
         self._roster = RosterKeeper(
@@ -73,7 +80,10 @@ class Poller:
             load_pss=lambda: bus.pss(host),
         )
         self._publisher = LatestPublisher()
-        self._sampler = Sampler(host, voice=bus, roster=self._roster, offer=self._publisher.offer)
+        self._sampler = Sampler(
+            host, voice=bus, roster=self._roster, offer=self._publisher.offer,
+            each_second=killed.note,
+        )
 
     def start(self) -> None:
         """Start all threads."""
@@ -111,13 +121,18 @@ class PssStep(bootsteps.StartStopStep):
 
     def create(self, worker: Any) -> PssThread:  # type: ignore[override]
         """The rotation, not yet started."""
-        from devices.services import bus
+        from devices.services import bus, costs, templates
 
         host = settings.HOST_NAME
+
+        def learn(guests: dict[str, GuestCost]) -> None:
+            costs.learn(host, guests, templates.ready_key())
+
         return PssThread(
             PssRotation(),
             load_guests=lambda: living_guests(host),
             publish=lambda kib: bus.publish_pss(host, kib),
+            learn=_with_database(learn),
         )
 
 

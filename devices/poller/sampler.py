@@ -64,7 +64,8 @@ def guest_rows(
 class Sampler:
     """Samples the host in a thread of its own and offers what it found to a publisher.
 
-    `offer(kind, say)` must return at once; it is given a closure that publishes.
+    `offer(kind, say)` must return at once; it is given a closure that publishes. `each_second` is
+    called on the same clock.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Sampler:
         host_sampler: HostSampler | None = None,
         guest_sampler: GuestSampler | None = None,
         wall_clock: Callable[[], float] = time.time,
+        each_second: Callable[[], None] = lambda: None,
     ) -> None:
         self._host = host
         self._voice = voice
@@ -87,6 +89,7 @@ class Sampler:
         self._host_sampler = host_sampler or HostSampler()
         self._guest_sampler = guest_sampler or GuestSampler()
         self._wall_clock = wall_clock
+        self._each_second = each_second
         self._second = -1
         self._heartbeat_s = -HEARTBEAT_EVERY_S
         self._since_last: list[CoreSample] = []
@@ -103,6 +106,7 @@ class Sampler:
         if second == self._second:
             return
         self._second = second
+        self._each_second()
         since_last, self._since_last = self._since_last, []
         host_sample = self._host_sampler.sample(since_last).to_json()
         self._offer("host", lambda: voice.publish_host_sample(host, host_sample))

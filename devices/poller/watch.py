@@ -13,9 +13,11 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from devices.host import endings
+from devices.host.endings import Ending
 from devices.host.guests import start_time
 from devices.poller.guest import GuestRef
 
@@ -27,15 +29,16 @@ _EVENTS_AT_ONCE = 1024
 
 
 class PidfdWatch:
-    """Watches guests from a thread of its own; `on_exit(serials)` is called there, in batches.
+    """Watches guests from a thread of its own; `on_exit` is called there, in batches.
 
-    Deaths within `batch_s` of the first are told together. When `on_exit` raises, they are told
-    again a second later. Methods may be called from any thread.
+    It is given how each guest ended, by serial. Deaths within `batch_s` of the first are told
+    together, which leaves time for somebody to have waited for them. When `on_exit` raises, they
+    are told again a second later. Methods may be called from any thread.
     """
 
     def __init__(
         self,
-        on_exit: Callable[[list[str]], object],
+        on_exit: Callable[[Mapping[str, Ending]], object],
         *,
         boot_id: str,
         batch_s: float = BATCH_S,
@@ -52,7 +55,9 @@ class PidfdWatch:
         self._added_at: dict[str, float] = {}
         self._pidfds: dict[str, int] = {}
         self._serials: dict[int, str] = {}
-        self._ended: dict[str, None] = {}
+        # of those that ended: their pidfd, which still tells how, where there is one
+        self._ended: dict[str, int | None] = {}
+        self._how: dict[str, Ending] = {}
         self._due_at: float | None = None
         self._stopped = False
         self._epoll = select.epoll()
@@ -76,7 +81,7 @@ class PidfdWatch:
         with self._lock:
             for serial in serials:
                 self._drop(serial)
-                self._ended.pop(serial, None)
+                self._forget_end(serial)
 
     def reconcile(self, guests: Iterable[GuestRef], *, as_of: float) -> None:
         """Watch exactly these guests, as they were at clock time `as_of`.
@@ -96,7 +101,7 @@ class PidfdWatch:
         if self._guests.get(guest.serial) == guest and guest.serial in self._pidfds:
             return
         self._drop(guest.serial)
-        self._ended.pop(guest.serial, None)
+        self._forget_end(guest.serial)
         if guest.boot_id != self._boot_id:
             self._note_end(guest.serial)
             return
@@ -126,16 +131,28 @@ class PidfdWatch:
         self._added_at[guest.serial] = self._clock()
 
     def _drop(self, serial: str) -> None:
+        pidfd = self._release(serial)
+        if pidfd is not None:
+            os.close(pidfd)
+
+    def _release(self, serial: str) -> int | None:
+        """Watch a guest no longer; its pidfd, still open, is the caller's."""
         self._guests.pop(serial, None)
         self._added_at.pop(serial, None)
         pidfd = self._pidfds.pop(serial, None)
         if pidfd is not None:
             del self._serials[pidfd]
             self._epoll.unregister(pidfd)
+        return pidfd
+
+    def _forget_end(self, serial: str) -> None:
+        self._how.pop(serial, None)
+        pidfd = self._ended.pop(serial, None)
+        if pidfd is not None:
             os.close(pidfd)
 
-    def _note_end(self, serial: str) -> None:
-        self._ended[serial] = None
+    def _note_end(self, serial: str, pidfd: int | None = None) -> None:
+        self._ended[serial] = pidfd
         if self._due_at is None:
             self._due_at = self._clock() + self._batch_s
             if threading.current_thread() is not self._thread:
@@ -157,6 +174,8 @@ class PidfdWatch:
         with self._lock:
             for serial in list(self._pidfds):
                 self._drop(serial)
+            for serial in list(self._ended):
+                self._forget_end(serial)
         self._epoll.close()
         os.close(self._wake)
 
@@ -178,26 +197,32 @@ class PidfdWatch:
         serial = self._serials.get(descriptor)
         # Between the event and now the number may have been given to a living guest's pidfd.
         if serial is not None and _is_readable(descriptor):
-            self._drop(serial)
-            self._note_end(serial)
+            self._note_end(serial, self._release(serial))
 
     def _tell(self) -> None:
         with self._lock:
             if self._due_at is None or self._clock() < self._due_at:
                 return
             self._due_at = None
-            serials, self._ended = list(self._ended), {}
-        if not serials:
+            ended = {serial: self._ending(serial) for serial in list(self._ended)}
+        if not ended:
             return
         try:
-            self._on_exit(serials)
+            self._on_exit(ended)
         except Exception:
-            log.exception("The end of %d guests was not taken in; trying again", len(serials))
+            log.exception("The end of %d guests was not taken in; trying again", len(ended))
             with self._lock:
-                for serial in serials:
+                for serial, ending in ended.items():
                     if serial not in self._guests:
                         self._ended.setdefault(serial)
+                        self._how[serial] = ending
                 self._due_at = self._clock() + RETRY_S
+
+    def _ending(self, serial: str) -> Ending:
+        pidfd = self._ended[serial]
+        ending = self._how.get(serial, Ending()) if pidfd is None else endings.of(pidfd)
+        self._forget_end(serial)
+        return ending
 
 
 def _is_readable(descriptor: int) -> bool:

@@ -26,6 +26,9 @@ PRESENCE = "fleet:presence"
 HEALTH = "fleet:health"
 LATEST_S = 30
 HEARTBEAT_S = 15
+COSTS_S = 60
+# rounds come every five seconds at least
+HELD_S = 15
 CONSOLE_BYTES = 64 * 1024
 CONSOLE_KEPT_S = 24 * 3600
 
@@ -150,6 +153,49 @@ def pss(host: str) -> dict[str, int]:
     with _tolerant("exact memory"):
         message = client().get(pss_key(host))
         return json.loads(message) if isinstance(message, bytes) else {}
+    return {}
+
+
+def costs_key(host: str) -> str:
+    """Key of what devices of a host were measured to cost."""
+    return f"fleet:costs:{host}"
+
+
+def keep_costs(host: str, summary: dict[str, Any]) -> None:
+    """Keep means of what was measured: kind → age → [count, KiB] (`devices.services.costs`)."""
+    with _tolerant("costs"):
+        client().set(costs_key(host), json.dumps(summary), ex=COSTS_S)
+
+
+def costs(host: str) -> dict[str, Any]:
+    """What devices of a host were measured to cost; empty when nothing was for a minute."""
+    with _tolerant("costs"):
+        message = client().get(costs_key(host))
+        return json.loads(message) if isinstance(message, bytes) else {}
+    return {}
+
+
+def held_key(host: str) -> str:
+    """Key of why launching is held back on a host."""
+    return f"fleet:held:{host}"
+
+
+def keep_held(host: str, sentence: str) -> None:
+    """Keep why launching is held back on a host, for those who watch; empty when it is not."""
+    with _tolerant("held"):
+        if sentence:
+            client().set(held_key(host), sentence, ex=HELD_S)
+        else:
+            client().delete(held_key(host))
+
+
+def held(hosts: Sequence[str]) -> dict[str, str]:
+    """Why launching is held back, of those hosts on which it is."""
+    if not hosts:
+        return {}
+    with _tolerant("held"):
+        found: list[Any] = client().mget([held_key(host) for host in hosts])
+        return {h: said.decode() for h, said in zip(hosts, found, strict=True) if said}
     return {}
 
 

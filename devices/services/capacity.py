@@ -1,4 +1,8 @@
-"""How many more devices fit, from what hosts measured of themselves."""
+"""How many more devices fit, from what hosts measured of themselves and of their devices.
+
+What is free above the reserve, shared out at what a device costs once its memory has merged. More
+than that is refused; that a device costs more until then is launching's business (`room`).
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,14 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count
 
-from devices.host.feel import Feel, launch_width
 from devices.host.feel import capacity as feel_capacity
 from devices.models import Device, Host
-from devices.services import bus
-from devices.states import STARTING, WITH_PROCESS
+from devices.services import bus, costs
+from devices.services.costs import Cost
+from devices.services.room import feel_of, is_merging
+from devices.states import LIVING, STARTING
 
 MIB = 1 << 20
-# a mean over fewer guests says little of the next one
-ENOUGH_MEASURED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,41 +28,43 @@ class HostCapacity:
     """What one host can take; `fits` is 0 and `waiting` says why when it can take nothing."""
 
     name: str
+    devices: int
     fits: int
-    free_mib: int
-    device_cost_mib: int
+    free_bytes: int
+    cost: Cost
     waiting: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """What the fleet can take."""
+    """What the fleet can take: `devices` are there, `fits` more do."""
 
+    devices: int
     fits: int
-    device_cost_mib: int
-    free_mib: int
-    reserve_mib: int
+    free_bytes: int
+    reserve_bytes: int
+    device_cost_bytes: int
+    cost_source: str
     waiting: str
     hosts: tuple[HostCapacity, ...] = ()
 
+    @property
+    def most(self) -> int:
+        """How many devices there can be in all."""
+        return self.devices + self.fits
 
-def setting_bytes(kind: str) -> int:
-    """What a device of a kind is taken to cost until enough of them are measured."""
-    warm = kind == Device.Start.WARM
-    return (settings.CLONE_COST_MIB if warm else settings.DEVICE_COST_MIB) * MIB
-
-
-def device_cost_bytes(host_name: str, kind: str) -> int:
-    """Memory of one more device of a kind: the mean of those measured, or the setting.
-
-    The setting is also the least that is assumed, for a young device has not spent all it will.
-    """
-    kib = bus.pss(host_name)
-    alike = Device.objects.on(host_name).filter(start=kind, state__in=WITH_PROCESS)
-    measured = [kib[s] for s in alike.values_list("serial", flat=True) if kib.get(s)]
-    if len(measured) < ENOUGH_MEASURED:
-        return setting_bytes(kind)
-    return max(setting_bytes(kind), sum(measured) * 1024 // len(measured))
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for the API."""
+        return {
+            "devices": self.devices,
+            "fits": self.fits,
+            "most": self.most,
+            "free_bytes": self.free_bytes,
+            "reserve_bytes": self.reserve_bytes,
+            "device_cost_bytes": self.device_cost_bytes,
+            "cost_source": self.cost_source,
+            "waiting": self.waiting,
+        }
 
 
 def usual_kind(host_name: str) -> str:
@@ -70,65 +75,77 @@ def usual_kind(host_name: str) -> str:
     return Device.Start.WARM
 
 
-def host_capacity(host: Host, starting: Mapping[str, int], kind: str) -> HostCapacity:
+def host_capacity(
+    host: Host, devices: int, starting: Mapping[str, int], kind: str, held: str = ""
+) -> HostCapacity:
     """What a host can take beside those `starting` (by kind) that have yet to spend their memory.
 
-    `kind` is how the new ones are to start; WARM means cold where there is no template.
+    `devices` are there, `kind` is how the new ones are to start (WARM means cold where there is no
+    template), and `held` is what holds launching back.
     """
+    # what was asked to start warm starts cold where there is no template
+    as_it_is = {Device.Start.WARM: usual_kind(host.name), Device.Start.COLD: Device.Start.COLD}
+    kinds = {as_it_is[Device.Start(each)] for each in (kind, *starting)}
+    by_kind = {each: costs.cost(host, each) for each in kinds}
+    cost = by_kind[as_it_is[Device.Start(kind)]]
     sample = bus.host_sample(host.name)
     if sample is None:
         return HostCapacity(
-            name=host.name, fits=0, free_mib=0, device_cost_mib=setting_bytes(kind) // MIB,
+            name=host.name, devices=devices, fits=0, free_bytes=0, cost=cost,
             waiting=f"{host.name} has not said how it feels for {bus.LATEST_S} s: its poller "
             "is down (bin/up starts it again)",
         )
-    # what was asked to start warm starts cold where there is no template
-    as_it_is = {Device.Start.WARM: usual_kind(host.name), Device.Start.COLD: Device.Start.COLD}
     feel = feel_of(sample, host)
-    cost = device_cost_bytes(host.name, as_it_is[Device.Start(kind)])
     promised = sum(
-        n * setting_bytes(as_it_is[Device.Start(each)]) for each, n in starting.items()
+        n * by_kind[as_it_is[Device.Start(each)]].settled_bytes for each, n in starting.items()
     )
-    width = launch_width(feel, starting=sum(starting.values()), device_cost_bytes=cost)
+    returning = sum(each.returning_bytes for each in by_kind.values())
+    expected = feel.free_memory_bytes - promised + (returning if is_merging(sample) else 0)
+    fits = feel_capacity(
+        replace(feel, free_memory_bytes=expected), device_cost_bytes=cost.settled_bytes
+    )
+    waiting = f"launching {held}" if held else ""
+    if not fits and not waiting:
+        waiting = (
+            f"{feel.free_memory_bytes / MIB:,.0f} MiB are free and "
+            f"{feel.reserve_bytes / MIB:,.0f} MiB are kept in reserve"
+            + (f", {promised / MIB:,.0f} MiB are for those starting" if promised else "")
+        )
     return HostCapacity(
-        name=host.name,
-        fits=feel_capacity(
-            replace(feel, free_memory_bytes=feel.free_memory_bytes - promised),
-            device_cost_bytes=cost,
-        ),
-        free_mib=feel.free_memory_bytes // MIB,
-        device_cost_mib=cost // MIB,
-        waiting=width.reason if width.guests == 0 else "",
+        name=host.name, devices=devices, fits=fits, free_bytes=feel.free_memory_bytes,
+        cost=cost, waiting=waiting,
     )
 
 
-def feel_of(sample: dict[str, Any], host: Host) -> Feel:
-    """A host's feel from its published sample."""
-    return Feel.from_sample(
-        sample, cores=host.cores, reserve_bytes=settings.MEMORY_RESERVE_MIB * MIB
-    )
-
-
-def starting_by_host() -> dict[int, dict[str, int]]:
-    """How many devices are starting on each host, by the host's id and by kind."""
-    found: dict[int, dict[str, int]] = {}
-    rows = Device.objects.filter(state__in=STARTING).order_by().values("host_id", "start")
+def devices_by_host() -> dict[int, tuple[int, dict[str, int]]]:
+    """How many living devices each host has, by its id, and how many of them start, by kind."""
+    found: dict[int, tuple[int, dict[str, int]]] = {}
+    rows = Device.objects.filter(state__in=LIVING).order_by().values("host_id", "state", "start")
     for row in rows.annotate(n=Count("id")):
-        found.setdefault(row["host_id"], {})[row["start"]] = row["n"]
+        there, starting = found.get(row["host_id"], (0, {}))
+        if row["state"] in STARTING:
+            starting[row["start"]] = starting.get(row["start"], 0) + row["n"]
+        found[row["host_id"]] = there + row["n"], starting
     return found
 
 
 def fleet_capacity(kind: str = Device.Start.WARM) -> Capacity:
     """What all hosts together can take now, of devices that are to start as `kind`."""
-    starting = starting_by_host()
+    there = devices_by_host()
+    rows = list(Host.objects.order_by("id"))
+    held = bus.held([host.name for host in rows])
     hosts = tuple(
-        host_capacity(host, starting.get(host.id, {}), kind) for host in Host.objects.order_by("id")
+        host_capacity(host, *there.get(host.id, (0, {})), kind, held.get(host.name, ""))
+        for host in rows
     )
+    dearest = max(hosts, key=lambda host: host.cost.settled_bytes, default=None)
     return Capacity(
+        devices=sum(host.devices for host in hosts),
         fits=sum(host.fits for host in hosts),
-        device_cost_mib=max((host.device_cost_mib for host in hosts), default=0),
-        free_mib=sum(host.free_mib for host in hosts),
-        reserve_mib=settings.MEMORY_RESERVE_MIB,
+        free_bytes=sum(host.free_bytes for host in hosts),
+        reserve_bytes=settings.MEMORY_RESERVE_MIB * MIB,
+        device_cost_bytes=dearest.cost.settled_bytes if dearest else 0,
+        cost_source=dearest.cost.sentence if dearest else "",
         waiting=next((host.waiting for host in hosts if host.waiting), ""),
         hosts=hosts,
     )

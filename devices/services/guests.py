@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,14 +15,13 @@ from devices.errors import BadSerial
 from devices.models import Device
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
-from devices.services import dispatch, transitions
+from devices.services import deaths, dispatch, transitions
 from devices.states import WITH_PROCESS, State
 
 # `stopping` is ending on purpose
 EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.STOPPING)
 # a row is written by users with fewer rights than the worker, which removes folders by this name
 SERIAL = re.compile(r"[0-9A-Za-z-]{1,32}")
-EXITED = "Its qemu process ended on its own; the console and the events show what it last said."
 
 
 class Guest(NamedTuple):
@@ -75,17 +74,27 @@ def living_guests(host_name: str) -> list[Guest]:
     return [Guest(s, slot or 0, boot, pid or 0, start or 0) for s, slot, boot, pid, start in rows]
 
 
-def guests_exited(host_name: str, serials: Sequence[str], reason: str = EXITED) -> int:
-    """Mark devices failed whose process ended unasked; gives how many there were.
+def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
+    """Mark devices failed whose process ended unasked, by serial with the cause; gives how many.
 
-    A device whose row names a living process is left alone: it was started again meanwhile.
+    A device whose row names a living process is left alone: it was started again meanwhile. Many
+    at once are told of as one event.
     """
-    devices = Device.objects.on(host_name).filter(serial__in=serials, state__in=EXITABLE)
-    dead = [device.id for device in devices if not _row_process_is_alive(device)]
-    moved = transitions.move(dead, old=EXITABLE, new=State.FAILED, reason=reason)
+    devices = Device.objects.on(host_name).filter(serial__in=causes, state__in=EXITABLE)
+    dead: dict[str, list[int]] = {}
+    for device in devices.defer("command_line"):
+        if not _row_process_is_alive(device):
+            dead.setdefault(causes[device.serial], []).append(device.id)
+    moved = 0
+    for cause, ids in dead.items():
+        reason = f"Its qemu process ended on its own: {cause}. The console shows what it last said."
+        moved += len(
+            transitions.move(ids, old=EXITABLE, new=State.FAILED, reason=reason, cause=cause)
+        )
     if moved:
+        deaths.tell(host_name)
         dispatch.to_host("tend_host", host_name)
-    return len(moved)
+    return moved
 
 
 def _row_process_is_alive(device: Device) -> bool:

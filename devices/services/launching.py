@@ -12,18 +12,16 @@ import threading
 import time
 from collections.abc import Sequence
 
-from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
 from devices.errors import BadSerial, FleetError
 from devices.firmware.errors import FirmwareError
-from devices.host.feel import launch_width
 from devices.models import Device, Firmware, Host
 from devices.qemu.errors import GuestSpawnFailed, QemuError
 from devices.qemu.process_identity import ProcessIdentity, end_all
 from devices.qemu.template import Template
-from devices.services import bus, capacity, consoles, guests, starting, templates, transitions
+from devices.services import bus, consoles, guests, room, starting, templates, transitions
 from devices.states import State
 
 log = logging.getLogger(__name__)
@@ -56,25 +54,6 @@ def launch(host_name: str) -> None:
             _launching.release()
 
 
-def _room(host: Host, kind: str) -> int:
-    """How many more guests of a kind may be starting now."""
-    under_way = Device.objects.filter(host=host, state__in=(State.SPAWNING, State.BOOTING)).count()
-    if settings.LAUNCH_WIDTH:
-        return max(0, settings.LAUNCH_WIDTH - under_way)
-    sample = bus.host_sample(host.name)
-    if sample is None:
-        return 0
-    width = launch_width(
-        capacity.feel_of(sample, host),
-        starting=under_way,
-        device_cost_bytes=capacity.device_cost_bytes(host.name, kind),
-        per_core=PER_CORE[kind],
-    )
-    if width.guests == 0:
-        log.info("launching waits: %s", width.reason)
-    return max(0, width.guests - under_way)
-
-
 def _launch_some(host_name: str) -> int:
     host = Host.objects.filter(name=host_name).first()
     if host is None:
@@ -87,10 +66,10 @@ def _launch_some(host_name: str) -> int:
     if first.start == Device.Start.WARM:
         template = _template(host, first.firmware)
     kind = Device.Start.COLD if template is None else Device.Start.WARM
-    room = min(_room(host, kind), MOST_AT_ONCE)
-    if room == 0:
+    at_once = min(room.room(host, kind, PER_CORE[kind]), MOST_AT_ONCE)
+    if at_once == 0:
         return 0
-    alike = waiting.filter(start=first.start, firmware=first.firmware)[:room]
+    alike = waiting.filter(start=first.start, firmware=first.firmware)[:at_once]
     devices = list(alike.select_related("firmware"))
     with _in_hand_lock:
         _in_hand.update(d.id for d in devices)

@@ -16,6 +16,7 @@ from devices.services import bus, capacity, dispatch, place, transitions
 from devices.services.progress import OperationView, view
 from devices.states import State
 
+MIB = 1 << 20
 MOST = 10_000
 # what a removal takes; `stopping` is already on its way
 REMOVABLE = tuple(s for s in State if s not in (State.STOPPING, State.GONE))
@@ -125,9 +126,11 @@ def _add(
 
 def _refusal(count: int, fleet: capacity.Capacity) -> str:
     asked = "1 more device does" if count == 1 else f"{count:,} more devices do"
-    why = fleet.waiting or (
-        f"a device takes {fleet.device_cost_mib} MiB, {fleet.free_mib:,} MiB are free and "
-        f"{fleet.reserve_mib:,} MiB are kept in reserve"
+    silent = bool(fleet.hosts) and not any(host.free_bytes for host in fleet.hosts)
+    why = fleet.waiting if silent else (
+        f"a device takes {fleet.device_cost_bytes / MIB:,.1f} MiB, {fleet.cost_source}; "
+        f"{fleet.free_bytes / MIB:,.0f} MiB are free, of which "
+        f"{fleet.reserve_bytes / MIB:,.0f} MiB are kept in reserve"
     )
     return f"{asked} not fit: {fleet.fits:,} more fit now ({why}). Ask for fewer or remove some."
 

@@ -12,7 +12,9 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
-from devices.models import Operation, Target
+from devices.models import Device, Host, Operation, Target
+from devices.services import bus
+from devices.states import State
 
 # the time left follows what happened lately, not what happened at the start
 WINDOW_S = 30.0
@@ -20,7 +22,10 @@ WINDOW_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class OperationView:
-    """An operation as people see it; times in seconds, rates in devices a second."""
+    """An operation as people see it; times in seconds, rates in devices a second.
+
+    `held` is what keeps it from starting more, as the end of "it …"; empty when nothing does.
+    """
 
     id: int
     kind: str
@@ -40,6 +45,7 @@ class OperationView:
     p50_s: float | None
     p95_s: float | None
     cancel_requested: bool
+    held: str
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON; times in ISO 8601."""
@@ -121,4 +127,15 @@ def _view(operation: Operation) -> OperationView:
         p50_s=percentile(done_after_s, 0.5),
         p95_s=percentile(done_after_s, 0.95),
         cancel_requested=operation.cancel_requested_at is not None,
+        held=_held(operation) if pending and operation.kind == Operation.Kind.ADD else "",
     )
+
+
+def _held(operation: Operation) -> str:
+    """What holds launching back on a host on which devices of an addition still wait."""
+    held = bus.held(list(Host.objects.order_by("id").values_list("name", flat=True)))
+    if not held:
+        return ""
+    waiting = Device.objects.filter(targets__operation=operation, state=State.REQUESTED)
+    names = set(waiting.values_list("host__name", flat=True).distinct())
+    return next((sentence for name, sentence in held.items() if name in names), "")

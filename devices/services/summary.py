@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count
 
 from devices.models import Device, Firmware, Host
-from devices.services import bus, capacity, operations
+from devices.services import bus, capacity, deaths, operations
 from devices.states import State
 
 
@@ -23,11 +23,14 @@ def summary() -> dict[str, Any]:
     """Counts, hosts with their newest sample, recent operations, the firmware in use."""
     by_state = counts()
     firmware = Firmware.objects.first()
+    fleet = capacity.fleet_capacity()
     return {
         "counts": by_state,
         "online": by_state[State.ONLINE],
         "total": sum(by_state.values()) - by_state[State.GONE],
-        "fits": capacity.fleet_capacity().fits,
+        "fits": fleet.fits,
+        "capacity": fleet.to_json(),
+        "notices": [notice.to_json() for notice in deaths.notices()],
         "hosts": [_host(host) for host in Host.objects.order_by("id")],
         "operations": [o.to_json() for o in operations.recent(5)],
         "firmware": firmware

@@ -19,10 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from devices.errors import FleetError
 from devices.firmware.errors import FirmwareError
+from devices.host import guest_memory
+from devices.host.guest_memory import GuestMemory
 from devices.models import Firmware, Host
 from devices.qemu.clone import clone
 from devices.qemu.errors import BadTemplate, QemuError
@@ -30,7 +33,7 @@ from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch
 from devices.qemu.template import Template, load, make, template_key
-from devices.services import bus, guests, starting, trial_gateway
+from devices.services import bus, costs, guests, starting, trial_gateway
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +94,12 @@ def current(host: Host, firmware: Firmware) -> Template | None:
             )
             _making.start()
     return None
+
+
+def ready_key() -> str | None:
+    """The key of the template clones wake from now; None while there is none."""
+    ready = _ready
+    return None if ready is None else ready.key
 
 
 def prepare(host_name: str) -> None:
@@ -161,6 +170,7 @@ def _provide(host_name: str, launch: Launch, key: str) -> None:
     try:
         _clear_unfinished()
         template = _loaded(folder, key) or _made(host_name, launch, folder, key)
+        _know_cost(host_name, key)
     except Exception as error:
         if not isinstance(error, QemuError | FirmwareError | FleetError | OSError):
             log.exception("the template could not be made")
@@ -196,7 +206,8 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
     )
     _say(host_name, "making", "Checking the template by a clone.")
     try:
-        _check(launch, template)
+        first_clone = _check(launch, template)
+        _know_cost(host_name, key, None if first_clone is None else first_clone.one_more_kib(1))
     except BaseException:
         template.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -204,8 +215,18 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
     return template
 
 
-def _check(launch: Launch, template: Template) -> None:
-    """A clone must report in; raises BadTemplate."""
+def _know_cost(host_name: str, key: str, first_clone_kib: int | None = None) -> None:
+    """A template whose cost cannot be written down is good all the same."""
+    try:
+        costs.template_is(host_name, key, first_clone_kib)
+    except DatabaseError as error:
+        log.warning("what a clone costs was not kept: %s", error)
+    finally:
+        close_old_connections()
+
+
+def _check(launch: Launch, template: Template) -> GuestMemory | None:
+    """A clone must report in; gives what it took. Raises BadTemplate."""
     with trial_gateway.listening(starting.confinement().network_namespace) as gateway:
         identity = Identity(
             serial=TRIAL,
@@ -224,6 +245,7 @@ def _check(launch: Launch, template: Template) -> None:
                 raise BadTemplate(
                     f"A clone of the template did not report in within {CHECK_DEADLINE_S:.0f} s."
                 )
+            return guest_memory.read(guest.identity.pid)
         finally:
             guest.identity.end(deadline_s=10.0)
             with contextlib.suppress(OSError):

@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from devices.models import Device, Host
 from devices.qemu.guest_folder import GuestFolder
-from devices.qemu.process_identity import end_all
+from devices.qemu.process_identity import current_boot_id, end_all
 from devices.services import (
     bus,
     consoles,
+    deaths,
     dispatch,
     guests,
     launching,
@@ -113,7 +114,7 @@ def adopt(host_name: str) -> None:
     )
     # asked after the rows: what was begun before they were read is known by now
     in_hand = launching.in_hand()
-    missing: list[str] = []
+    missing: list[Device] = []
     started: list[tuple[str, int, str, int, int]] = []
     for device in rows:
         if device.id in in_hand:
@@ -134,11 +135,11 @@ def adopt(host_name: str) -> None:
         if device.state == State.SPAWNING:
             _settle_spawning(device, alive)
         elif not alive:
-            missing.append(device.serial)
+            missing.append(device)
     if started:
         bus.publish_guests(host_name, started=started)
     if missing:
-        guests.guests_exited(host_name, missing, reason="Its qemu process is gone.")
+        guests.guests_exited(host_name, deaths.missing(missing, current_boot_id()))
 
 
 def _settle_spawning(device: Device, alive: bool) -> None:

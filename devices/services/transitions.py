@@ -31,6 +31,7 @@ def move(
     old: State | Iterable[State],
     new: State,
     reason: str = "",
+    cause: str = "",
     actor_id: int | None = None,
     operation_id: int | None = None,
     at: datetime | None = None,
@@ -38,7 +39,8 @@ def move(
 ) -> list[Device]:
     """Move devices, write their events, settle operations; publish once it is committed.
 
-    Gives the devices that were moved, as they were before. See `devices.states.move`.
+    `cause` is why a guest ended of its own accord, kept with the event. Gives the devices that were
+    moved, as they were before. See `devices.states.move`.
     """
     at = at or timezone.now()
     with transaction.atomic():
@@ -48,7 +50,7 @@ def move(
         Event.objects.bulk_create(
             Event(
                 at=at, device=device, from_state=was, to_state=new, text=reason[:500],
-                actor_id=actor_id, operation_id=operation_id,
+                cause=cause[:80], actor_id=actor_id, operation_id=operation_id,
             )
             for device, was in moved
         )

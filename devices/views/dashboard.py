@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from devices.live import panels
@@ -20,7 +21,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     samples = {host["name"]: host["sample"] for host in fleet["hosts"]}
     context = {
         "counts": panels.counts(),
-        "capacity": panels.capacity(),
+        "capacity_html": render_to_string("live/capacity.html", panels.capacity()),
+        "notices": panels.notices()["notices"],
         "stats": panels.hosts(samples, 0.0),
         "operations": panels.recent_operations()["operations"],
         "machines": [hosts.machine(host) for host in fleet["hosts"]],

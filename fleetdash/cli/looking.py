@@ -104,6 +104,8 @@ def status(fleet: Fleet, *, as_json: bool) -> int:
         print_json(summary)
         return 0
     print(f"{summary['online']} online of {summary['total']}; {summary['fits']} more fit")
+    for notice in summary["notices"]:
+        print(text.clean(f"{text.moment(notice['at'])} {notice['host']}: {notice['text']}"))
     others = {s: n for s, n in summary["counts"].items() if n and s not in {"online", "gone"}}
     if others:
         print("  " + ", ".join(f"{n} {state}" for state, n in others.items()))

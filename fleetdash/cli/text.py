@@ -62,6 +62,8 @@ def progress(operation: dict[str, Any]) -> str:
             said += f", {operation['rate_per_s']:.1f}/s"
         if operation["eta_s"] is not None:
             said += f", {seconds(operation['eta_s'])} left"
+        if operation.get("held"):
+            said += f"; {clean(operation['held'])}"
     return said
 
 

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
+from devices.host.guest_memory import GuestCost, GuestMemory
 from devices.poller.guest import GuestRef
-from devices.poller.pss import PssRotation, PssThread, read_pss_kib
+from devices.poller.pss import PssRotation, PssThread, read_memory
 from tests.poller.conftest import Sleepers, until
 
 
@@ -16,9 +17,9 @@ class Bench:
         self.now = 50.0
         self.cost_s = cost_s
         self.measured: list[str] = []
-        self.answer: int | None = 20_000
+        self.answer: GuestMemory | None = GuestMemory(20_000, 5_000, 30_000)
 
-    def measure(self, guest: GuestRef) -> int | None:
+    def measure(self, guest: GuestRef) -> GuestMemory | None:
         self.now += self.cost_s
         self.measured.append(guest.serial)
         return self.answer
@@ -94,10 +95,10 @@ def test_what_cannot_be_measured_is_unknown_not_zero() -> None:
 
 def test_a_real_process_is_measured_and_another_of_its_number_is_not(sleepers: Sleepers) -> None:
     guest = sleepers.start("a")
-    kib = read_pss_kib(guest)
-    assert kib is not None
-    assert kib > 0
-    assert read_pss_kib(guest._replace(start_time=1)) is None
+    memory = read_memory(guest)
+    assert memory is not None
+    assert memory.total_kib > 0
+    assert read_memory(guest._replace(start_time=1)) is None
 
 
 def test_what_is_known_is_published_and_a_failing_list_is_tried_again(
@@ -115,9 +116,38 @@ def test_what_is_known_is_published_and_a_failing_list_is_tried_again(
             raise failures.pop()
         return [guest]
 
-    thread = PssThread(PssRotation(), load_guests=load, publish=published.append)
+    learnt: list[dict[str, GuestCost]] = []
+    thread = PssThread(
+        PssRotation(), load_guests=load, publish=published.append, learn=learnt.append
+    )
     with caplog.at_level(logging.ERROR):
         thread.start()
         until(lambda: any(kib.get("a", 0) > 0 for kib in published))
+        until(lambda: any("a" in costs for costs in learnt))
         thread.stop()
     assert "trying again" in caplog.text
+
+
+def test_a_long_burst_of_new_guests_does_not_leave_the_settled_ones_as_they_were() -> None:
+    bench = Bench()
+    rotation = bench.rotation(budget_s=0.0005)
+    rotation.set_guests(guests(2))
+    assert [rotation.turn(), rotation.turn()] == [1, 1]
+    bench.now += 61.0
+    rotation.set_guests(guests(6))
+    for _ in range(4):
+        rotation.turn()
+    assert bench.measured[2:] == ["g2", "g0", "g3", "g1"]
+
+
+def test_what_one_more_would_take_is_known_with_the_age_it_was_measured_at() -> None:
+    bench = Bench()
+    rotation = PssRotation(
+        measure=bench.measure, clock=lambda: bench.now, boot_clock=lambda: 100.0
+    )
+    rotation.set_guests([GuestRef("g", 0, "boot", 1, start_time=3000)])
+    rotation.turn()
+    assert rotation.costs == {"g": GuestCost(age_s=70.0, one_more_kib=5_000)}
+    bench.answer, bench.now = None, bench.now + 10.0
+    rotation.turn()
+    assert rotation.costs == {}

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from devices.host import inventory
+from devices.host.endings import Ending
 from devices.poller.watch import PidfdWatch
 from tests.poller.conftest import Sleepers, until
+
+# since Linux 6.15 (devices.host.endings)
+TELLS = tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 15)
 
 
 class Ends:
@@ -18,15 +23,17 @@ class Ends:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.how: dict[str, Ending] = {}
         self.failures = 0
         self.told_at = 0.0
 
-    def __call__(self, serials: list[str]) -> None:
+    def __call__(self, ended: Mapping[str, Ending]) -> None:
         if self.failures:
             self.failures -= 1
             raise OSError("the database is locked")
         self.told_at = time.monotonic()
-        self.batches.append(serials)
+        self.batches.append(list(ended))
+        self.how.update(ended)
 
     @property
     def serials(self) -> list[str]:
@@ -222,3 +229,30 @@ def test_coming_and_going_while_it_watches(
     stop.set()
     thread.join()
     assert ends.serials == [f"d{n:02}" for n in range(20)]
+
+
+def test_how_a_guest_ended_is_told_once_somebody_has_waited_for_it(
+    watch: PidfdWatch, ends: Ends, sleepers: Sleepers
+) -> None:
+    watch.add([sleepers.start("killed"), sleepers.start("asked"), sleepers.start("zombie")])
+    sleepers.kill("killed")
+    sleepers.processes["asked"].terminate()
+    sleepers.processes["asked"].wait()
+    sleepers.kill("zombie", reap=False)
+    until(lambda: len(ends.serials) == 3)
+    assert ends.how["zombie"] == Ending()
+    if TELLS:
+        assert ends.how["killed"] == Ending(signal=signal.SIGKILL)
+        assert ends.how["asked"] == Ending(signal=signal.SIGTERM)
+
+
+def test_how_it_ended_is_not_lost_when_it_could_not_be_taken_in(
+    watch: PidfdWatch, ends: Ends, sleepers: Sleepers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devices.poller.watch.RETRY_S", 0.05)
+    monkeypatch.setattr("devices.host.endings.of", lambda pidfd: Ending(status=7))
+    ends.failures = 1
+    watch.add([sleepers.start("a")])
+    sleepers.kill("a")
+    until(lambda: ends.serials == ["a"])
+    assert ends.how == {"a": Ending(status=7)}

@@ -50,7 +50,7 @@ def test_an_operation_that_has_ended_is_counted_once(
     now = timezone.now()
     operation = Operation.objects.create(kind="add", count=1, created_at=now)
     target = Target.objects.create(operation=operation, device=a_device(a_host()))
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert view(operation).pending == 1
     Target.objects.filter(id=target.id).update(outcome="done", ended_at=now)
     Operation.objects.update(state="succeeded", ended_at=now)

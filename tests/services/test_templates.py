@@ -99,6 +99,7 @@ def test_sweeping_leaves_the_guests_of_a_template_to_its_maker(
     assert guests.folder("template").is_dir()
 
 
+@pytest.mark.django_db
 def test_a_former_template_is_open_as_long_as_somebody_wakes_clones_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

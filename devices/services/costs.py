@@ -1,0 +1,187 @@
+"""What a device costs in memory: measured, remembered from the last run, or assumed.
+
+Two figures a kind (warm, cold): `settled`, once its memory has merged with that of its siblings,
+which says how many fit; and `young`, what it takes before that, which says how many may start now.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.conf import settings
+from django.db import transaction
+
+from devices.host.guest_memory import GuestCost
+from devices.models import Device, Firmware, Host
+from devices.services import bus
+from devices.states import WITH_PROCESS
+
+MIB = 1 << 20
+# merging takes about a minute to catch up with a burst
+SETTLED_AFTER_S = 60.0
+# before that a guest has not even begun to use what it will
+YOUNG_AFTER_S = 2.0
+# a mean over fewer guests says little of the next one
+ENOUGH_MEASURED = 5
+# a measured mean is of those that are there: the next ones may be a little dearer
+MARGIN = 1.1
+# less than this is no guest's cost but a fault of measuring
+FLOOR_BYTES = 4 * MIB
+REMEMBER_EVERY_S = 60.0
+REMEMBER_CHANGE = 0.02
+
+Source = Literal["measured", "remembered", "first clone", "assumed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Bytes one more device takes, settled and young, and where the figure is from.
+
+    `measured` is over how many devices; `returning_bytes` is what the young ones that are there
+    will give back once their memory has merged.
+    """
+
+    settled_bytes: int
+    young_bytes: int
+    source: Source
+    measured: int = 0
+    returning_bytes: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """Where the figure comes from, for people."""
+        if self.source == "measured":
+            return f"measured on {self.measured:,}"
+        if self.source == "remembered":
+            return "as measured before"
+        if self.source == "first clone":
+            return "as the template's first clone took"
+        return "assumed until measured"
+
+
+def learn(host_name: str, guests: Mapping[str, GuestCost], template: str | None) -> None:
+    """Take in what was measured of a host's guests, by serial; remember it now and then.
+
+    `template` is the key of the template clones wake from now. Runs in the host's worker.
+    """
+    means: dict[str, dict[str, list[float]]] = {}
+    rows = Device.objects.on(host_name).filter(state__in=WITH_PROCESS)
+    for serial, asked, reported in rows.values_list("serial", "start", "reported_start"):
+        one = guests.get(serial)
+        if one is None or one.age_s < YOUNG_AFTER_S:
+            continue
+        # a clone that was rebooted is none any more: the device itself says what it is
+        kind = reported or asked
+        age = "settled" if one.age_s >= SETTLED_AFTER_S else "young"
+        means.setdefault(kind, {}).setdefault(age, []).append(one.one_more_kib)
+    summary = {
+        kind: {age: [len(kib), sum(kib) / len(kib)] for age, kib in ages.items()}
+        for kind, ages in means.items()
+    }
+    bus.keep_costs(host_name, summary)
+    keys = {Device.Start.WARM: template, Device.Start.COLD: cold_key()}
+    known = Host.objects.filter(name=host_name).values_list("costs", flat=True).first()
+    if known is None or not _news(known, summary, keys):
+        return
+    with transaction.atomic():
+        host = Host.objects.select_for_update().get(name=host_name)
+        news = _news(host.costs, summary, keys)
+        Host.objects.filter(id=host.id).update(costs={**host.costs, **news})
+
+
+def _news(
+    known: Mapping[str, Any], summary: Mapping[str, Any], keys: Mapping[Any, str | None]
+) -> dict[str, Any]:
+    """What of a summary is worth remembering beside what is known already."""
+    now = time.time()
+    news: dict[str, Any] = {}
+    for kind, ages in summary.items():
+        count, settled = ages.get("settled", (0, 0.0))
+        young_count, young = ages.get("young", (0, 0.0))
+        key = keys.get(kind)
+        if count < ENOUGH_MEASURED or key is None:
+            continue
+        was = known.get(kind, {})
+        if was.get("key") != key:
+            was = {}
+        if was.get("settled_kib") and (
+            now - was["at"] < REMEMBER_EVERY_S
+            or abs(settled - was["settled_kib"]) <= REMEMBER_CHANGE * was["settled_kib"]
+        ):
+            continue
+        news[kind] = {**was, "key": key, "settled_kib": round(settled), "at": now}
+        if young_count >= ENOUGH_MEASURED:
+            news[kind]["young_kib"] = round(young)
+    return news
+
+
+def template_is(host_name: str, key: str, first_clone_kib: int | None = None) -> None:
+    """Clones wake from this template now; what was remembered of another is forgotten.
+
+    `first_clone_kib` is what the clone that checked it took.
+    """
+    with transaction.atomic():
+        host = Host.objects.select_for_update().filter(name=host_name).first()
+        if host is None:
+            return
+        was = host.costs.get(Device.Start.WARM, {})
+        kept = was if was.get("key") == key else {"key": key, "at": 0.0}
+        if first_clone_kib is not None:
+            kept = {**kept, "first_clone_kib": first_clone_kib}
+        if kept != was:
+            Host.objects.filter(id=host.id).update(
+                costs={**host.costs, Device.Start.WARM: kept}
+            )
+
+
+def cold_key() -> str | None:
+    """What a cold device's cost depends on; None without a firmware."""
+    firmware = Firmware.objects.filter(architecture="arm64").first()
+    return f"{firmware.sha256}-{settings.DEVICE_MEMORY_MIB}" if firmware else None
+
+
+def setting_bytes(kind: str) -> int:
+    """What a device of a kind is taken to cost where nothing at all is known."""
+    warm = kind == Device.Start.WARM
+    return (settings.CLONE_COST_MIB if warm else settings.DEVICE_COST_MIB) * MIB
+
+
+def cost(host: Host, kind: str) -> Cost:
+    """What one more device of a kind costs on a host."""
+    ages = bus.costs(host.name).get(kind, {})
+    count, settled_kib = ages.get("settled", (0, 0.0))
+    young_count, young_kib = ages.get("young", (0, 0.0))
+    known = host.costs.get(kind, {})
+    if kind == Device.Start.COLD and known and known.get("key") != cold_key():
+        known = {}
+    young = young_kib if young_count >= ENOUGH_MEASURED else known.get("young_kib") or 0.0
+    if count >= ENOUGH_MEASURED:
+        settled = _safe(settled_kib)
+        returning = young_count * max(0.0, young_kib - settled_kib)
+        return Cost(
+            settled_bytes=settled, young_bytes=max(settled, int(young * 1024)),
+            source="measured", measured=int(count), returning_bytes=int(returning * 1024),
+        )
+    if known.get("settled_kib"):
+        settled = _safe(known["settled_kib"])
+        return Cost(
+            settled_bytes=settled, young_bytes=max(settled, int(young * 1024)),
+            source="remembered",
+        )
+    if known.get("first_clone_kib"):
+        # taken before its memory merged, which makes up for what it had not used yet
+        first = _safe(known["first_clone_kib"])
+        return Cost(
+            settled_bytes=first, young_bytes=max(first, int(young * 1024)), source="first clone"
+        )
+    assumed = setting_bytes(kind)
+    return Cost(
+        settled_bytes=assumed, young_bytes=max(assumed, int(young * 1024)), source="assumed"
+    )
+
+
+def _safe(kib: float) -> int:
+    return max(FLOOR_BYTES, int(kib * 1024 * MARGIN))

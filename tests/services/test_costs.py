@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from devices.host.guest_memory import GuestCost
+from devices.models import Host
+from devices.services import bus, capacity, costs
+from devices.services.costs import MIB, Cost
+from devices.states import State
+from tests.rows import a_device, a_firmware, a_host, a_sample
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+KEY = "template-1"
+
+
+@pytest.fixture(autouse=True)
+def known(settings: Any) -> None:
+    settings.MEMORY_RESERVE_MIB = 1000
+    settings.CLONE_COST_MIB, settings.DEVICE_COST_MIB = 40, 190
+    a_firmware()
+
+
+def measured(host: Host, *, settled: int = 0, young: int = 0, **values: Any) -> None:
+    """So many devices of ten and of twenty MiB, settled and young, are measured."""
+    rows = [a_device(host, start="warm", **values) for _ in range(settled + young)]
+    guests = {
+        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        if n < settled
+        else GuestCost(age_s=20.0, one_more_kib=20 << 10)
+        for n, d in enumerate(rows)
+    }
+    costs.learn(host.name, guests, KEY)
+
+
+def of(host: Host, kind: str = "warm") -> Cost:
+    host.refresh_from_db()
+    return costs.cost(host, kind)
+
+
+def test_what_is_assumed_holds_until_enough_are_measured() -> None:
+    host = a_host("here")
+    measured(host, settled=4)
+    assert of(host) == Cost(settled_bytes=40 * MIB, young_bytes=40 * MIB, source="assumed")
+
+
+def test_the_mean_of_settled_devices_counts_with_a_margin_and_below_the_setting_too() -> None:
+    host = a_host("here")
+    measured(host, settled=6, young=5)
+    cost = of(host)
+    assert (cost.source, cost.measured) == ("measured", 6)
+    assert cost.settled_bytes == 11 * MIB
+    assert cost.young_bytes == 20 * MIB
+    assert cost.returning_bytes == 5 * 10 * MIB
+
+
+def test_a_device_that_has_just_begun_says_nothing_yet() -> None:
+    host = a_host("here")
+    device = a_device(host, start="warm")
+    costs.learn("here", {device.serial: GuestCost(age_s=1.0, one_more_kib=1)}, KEY)
+    assert bus.costs("here") == {}
+
+
+def test_a_clone_that_was_rebooted_counts_as_cold() -> None:
+    host = a_host("here")
+    measured(host, settled=5, reported_start="cold")
+    assert of(host).source == "assumed"
+    assert of(host, "cold").settled_bytes == 11 * MIB
+
+
+def test_what_was_measured_is_remembered_for_the_same_template_only() -> None:
+    host = a_host("here")
+    measured(host, settled=5)
+    bus.client().flushall()
+    cost = of(host)
+    assert (cost.source, cost.settled_bytes) == ("remembered", 11 * MIB)
+    costs.template_is("here", KEY)
+    assert of(host).source == "remembered"
+    costs.template_is("here", "template-2")
+    assert of(host).source == "assumed"
+
+
+def test_a_cold_devices_cost_is_remembered_for_the_same_firmware_only() -> None:
+    host = a_host("here")
+    measured(host, settled=5, reported_start="cold")
+    bus.client().flushall()
+    assert of(host, "cold").source == "remembered"
+    a_firmware()
+    assert of(host, "cold").source == "assumed"
+
+
+def test_the_templates_first_clone_says_what_one_costs_before_any_is_measured() -> None:
+    host = a_host("here")
+    costs.template_is("here", KEY, 12 << 10)
+    cost = of(host)
+    assert (cost.source, cost.settled_bytes // MIB) == ("first clone", 13)
+    measured(host, settled=5)
+    assert of(host).source == "measured"
+
+
+def test_a_figure_that_hardly_moves_is_not_written_again() -> None:
+    host = a_host("here")
+    measured(host, settled=5)
+    before = Host.objects.get().costs
+    measured(host, settled=5)
+    assert Host.objects.get().costs == before
+    assert before["warm"]["settled_kib"] == 10 << 10
+
+
+def warm_host(**sample: Any) -> Host:
+    bus.keep_template_status("here", {"state": "ready"})
+    bus.publish_host_sample("here", a_sample(**sample))
+    return a_host("here")
+
+
+def test_how_many_fit_follows_what_was_measured() -> None:
+    host = warm_host(available_mib=1000 + 1100)
+    assert capacity.fleet_capacity().fits == 27
+    measured(host, settled=5)
+    fleet = capacity.fleet_capacity()
+    assert (fleet.fits, fleet.devices, fleet.most) == (100, 5, 105)
+    assert fleet.cost_source == "measured on 5"
+
+
+def test_those_on_their_way_are_promised_their_settled_cost() -> None:
+    host = warm_host(available_mib=1000 + 1100)
+    measured(host, settled=5)
+    for state in (State.REQUESTED, State.SPAWNING, State.BOOTING):
+        a_device(host, start="warm", state=state)
+    assert capacity.fleet_capacity().fits == 97
+
+
+def test_what_young_devices_will_give_back_counts_where_memory_is_being_merged() -> None:
+    host = warm_host(available_mib=1000 + 1100)
+    measured(host, settled=5, young=11)
+    assert capacity.fleet_capacity().fits == 100
+    ksm = {"run": 1}
+    bus.publish_host_sample("here", a_sample(available_mib=1000 + 1100) | {"ksm": ksm})
+    assert capacity.fleet_capacity().fits == 110
+
+
+def test_where_clones_cannot_be_had_devices_cost_what_cold_ones_do() -> None:
+    host = warm_host(available_mib=1000 + 1900)
+    measured(host, settled=5)
+    bus.keep_template_status("here", {"state": "failed"})
+    assert capacity.fleet_capacity().fits == 10

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from devices.host.endings import Ending
+from devices.models import Device, Event, Host
+from devices.qemu.process_identity import current_boot_id
+from devices.services import bus, deaths, guests, launching, room, tending
+from devices.services.deaths import KILLED, NO_MEMORY
+from devices.states import State
+from tests.rows import a_device, a_host, a_sample
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+BY_KILL = Ending(signal=signal.SIGKILL)
+
+
+@pytest.fixture
+def host(settings: Any, tmp_path: Path) -> Host:
+    settings.VAR_DIR = tmp_path
+    guests.guests_folder().mkdir()
+    bus.publish_host_sample("here", a_sample())
+    return a_host("here")
+
+
+def die(host: Host, count: int, cause: str = NO_MEMORY) -> list[Device]:
+    devices = [a_device(host) for _ in range(count)]
+    assert guests.guests_exited(host.name, {d.serial: cause for d in devices}) == count
+    return devices
+
+
+def told() -> list[str]:
+    events = Event.objects.filter(device=None, host__isnull=False).order_by("id")
+    return list(events.values_list("text", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("ending", "cause"),
+    [
+        (BY_KILL, KILLED),
+        (Ending(signal=signal.SIGSEGV), "crashed with SIGSEGV"),
+        (Ending(signal=signal.SIGTERM), "ended by SIGTERM"),
+        (Ending(signal=250), "ended by signal 250"),
+        (Ending(status=1), "ended by its own qemu with status 1"),
+        (Ending(), "ended for a reason the kernel did not tell"),
+    ],
+)
+def test_each_way_to_end_has_its_words(ending: Ending, cause: str) -> None:
+    assert deaths.causes({"a": ending}, 0) == {"a": cause}
+
+
+def test_sigkill_is_laid_to_want_of_memory_when_the_kernel_counted_such_kills() -> None:
+    endings = {"a": BY_KILL, "b": Ending(), "c": Ending(status=1)}
+    assert deaths.causes(endings, 1) == {
+        "a": NO_MEMORY, "b": NO_MEMORY, "c": "ended by its own qemu with status 1",
+    }
+    # one kill somewhere does not explain ten
+    many = {str(n): BY_KILL for n in range(10)}
+    assert set(deaths.causes(many, 4).values()) == {KILLED}
+
+
+def test_a_mass_death_is_one_event_with_its_cause_and_each_device_keeps_its_own(
+    host: Host,
+) -> None:
+    first, *_ = die(host, 200)
+    die(host, 14)
+    assert told() == ["214 guests ended at once: killed by the kernel for want of memory."]
+    assert [notice.text for notice in deaths.notices()] == told()
+    first.refresh_from_db()
+    assert (first.state, NO_MEMORY in first.reason) == (State.FAILED, True)
+    own = Event.objects.filter(device=first, to_state=State.FAILED).get()
+    assert (own.cause, own.from_state) == (NO_MEMORY, "online")
+
+
+def test_mixed_causes_are_counted(host: Host) -> None:
+    die(host, 5, KILLED)
+    die(host, 2, "crashed with SIGSEGV")
+    assert told() == [f"7 guests ended at once: 5 {KILLED}, 2 crashed with SIGSEGV."]
+
+
+def test_a_few_deaths_are_told_by_their_rows_unless_it_was_for_want_of_memory(
+    host: Host,
+) -> None:
+    die(host, 4, KILLED)
+    assert told() == []
+    Event.objects.update(at=timezone.now() - timedelta(seconds=60))
+    die(host, 1)
+    assert told() == ["1 guest ended: killed by the kernel for want of memory."]
+
+
+def later(seconds: float) -> None:
+    """So much time passes."""
+    for event in Event.objects.all():
+        Event.objects.filter(id=event.id).update(at=event.at - timedelta(seconds=seconds))
+
+
+def test_deaths_with_a_quiet_time_between_are_two_events(host: Host) -> None:
+    die(host, 6)
+    later(8)
+    die(host, 6)
+    assert told() == ["12 guests ended within 8 s: killed by the kernel for want of memory."]
+    later(11)
+    die(host, 5)
+    assert [text.split()[0] for text in told()] == ["12", "5"]
+
+
+def test_deaths_without_end_are_a_new_event_now_and_then_and_none_is_told_twice(
+    host: Host,
+) -> None:
+    for _ in range(70):
+        die(host, 1)
+        later(9)
+    counts = [int(text.split()[0]) for text in told()]
+    assert len(counts) == 3
+    assert sum(counts) == 70
+
+
+def test_launching_pauses_after_a_mass_death_and_goes_on(host: Host) -> None:
+    assert room.room(host, "cold", 2.0) == 4
+    die(host, 5)
+    assert room.room(host, "cold", 2.0) == 0
+    assert bus.held(["here"])["here"].startswith("waits 30 s after a mass death: 5 guests ended")
+    waiting = a_device(host, state=State.REQUESTED)
+    launching.launch("here")
+    waiting.refresh_from_db()
+    assert waiting.state == State.REQUESTED
+    later(31)
+    assert room.room(host, "cold", 2.0) == 4
+
+
+def test_nothing_that_died_is_started_again(host: Host) -> None:
+    die(host, 20)
+    later(31)
+    tending.tend("here")
+    assert set(Device.objects.values_list("state", flat=True)) == {State.FAILED}
+
+
+def test_guests_gone_with_a_restart_of_the_machine_are_one_event(host: Host) -> None:
+    for _ in range(6):
+        a_device(host, boot_id="yesterday", pid=1, start_time=1)
+    a_device(host, boot_id=current_boot_id(), pid=1, start_time=1)
+    tending.adopt("here")
+    assert told() == [
+        "7 guests ended at once: 6 gone with a restart of the machine, 1 gone while nobody watched."
+    ]
