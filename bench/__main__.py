@@ -3,69 +3,142 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from typing import Any
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.findings import Findings
+from bench.person import password
 
 
-def main() -> None:
-    """Parse, measure, print."""
-    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    benches = parser.add_subparsers(dest="name", required=True)
+def parser() -> argparse.ArgumentParser:
+    """The arguments `bin/bench` takes."""
+    top = argparse.ArgumentParser(
+        prog="bin/bench",
+        description=__doc__,
+        epilog="What was measured is printed even when a bench fails or is interrupted; it then "
+        "removes the devices it added. --page and pages need FLEETDASH_ADMIN_PASSWORD.",
+    )
+    benches = top.add_subparsers(dest="name", required=True)
 
-    launch = benches.add_parser("launch", help="devices a second, beside the raw loop")
-    launch.add_argument("--count", type=int, default=10)
+    launch = benches.add_parser("launch", help="devices a second, beside the raw limit")
+    launch.add_argument("--count", type=int, default=100)
+    launch.add_argument("--cold", action="store_true", help="through the boot-loader")
+    launch.add_argument(
+        "--raw", type=int, default=200, metavar="N",
+        help="devices of the bare loop and of the ratio with it; 0 leaves it out",
+    )  # fmt: skip
+    launch.add_argument(
+        "--width", type=int, nargs="+", default=[], metavar="W",
+        help="how many the bare loop keeps starting; the best of them is the raw limit "
+        "(default: the cores and twice that)",
+    )  # fmt: skip
+    launch.add_argument(
+        "--script", type=int, default=0, metavar="N",
+        help="also start N devices the old way: cold, bare, four at a time",
+    )  # fmt: skip
+    launch.add_argument(
+        "--settle", type=float, default=0.0, metavar="S", help="then wait and measure memory"
+    )
 
     idle = benches.add_parser("idle", help="what the control plane and idle devices cost")
     idle.add_argument("--count", type=int, default=10)
     idle.add_argument("--seconds", type=float, default=60)
-    idle.add_argument("--page", action="store_true", help="with one page open in a browser")
+    idle.add_argument("--settle", type=float, default=180, help="most seconds for memory to merge")
+    idle.add_argument("--as-is", action="store_true", help="the fleet as it stands; nothing added")
 
-    pages = benches.add_parser("pages", help="how long pages take to answer")
+    density = benches.add_parser("density", help="how many devices this machine holds")
+    density.add_argument("--upto", type=int, default=1000)
+    density.add_argument("--step", type=int, default=100, help="0: all at once")
+    density.add_argument("--rest", type=float, default=15, help="seconds between steps")
+    density.add_argument("--more", type=int, default=100, help="started while the wall is watched")
+    density.add_argument("--hold", type=float, default=60, help="seconds")
+    density.add_argument("--out", type=Path, help="folder of samples and plots (docs/plots)")
+    for each in (idle, density):
+        each.add_argument("--page", action="store_true", help="with one page open in a browser")
+
+    cycle = benches.add_parser("cycle", help="N devices, none, N, none: does anything leak?")
+    cycle.add_argument("--count", type=int, default=100)
+    cycle.add_argument("--rounds", type=int, default=2)
+
+    pages = benches.add_parser("pages", help="how long pages, a log-in and a search take to answer")
     pages.add_argument("--rounds", type=int, default=50)
 
-    for each in (launch, idle, pages):
+    plots = benches.add_parser("plots", help="draw the plots again from density's samples")
+    plots.add_argument("--out", type=Path, help="folder of samples and plots (docs/plots)")
+
+    for each in benches.choices.values():
         each.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args()
-    result = _run(arguments)
-    if arguments.json:
-        print(json.dumps(result, indent=2))
-    else:
-        _print(result)
+    return top
 
 
-def _run(arguments: argparse.Namespace) -> dict[str, Any]:
-    if arguments.name == "launch":
-        from bench import launch
-
-        return launch.run(count=arguments.count)
-    if arguments.name == "idle":
-        from bench import idle
-
-        password = _password() if arguments.page else None
-        return idle.run(count=arguments.count, seconds=arguments.seconds, page_password=password)
-    from bench import pages
-
-    return pages.run(rounds=arguments.rounds, password=_password())
-
-
-def _password() -> str:
-    password = os.environ.get("FLEETDASH_ADMIN_PASSWORD")
-    if not password:
-        raise SystemExit("bench: set FLEETDASH_ADMIN_PASSWORD to the admin's password")
-    return password
+def main() -> int:
+    """Parse, measure, print; 1 when something is not as it should be, 130 when interrupted."""
+    arguments = parser().parse_args()
+    findings = Findings(shlex.join(["bin/bench", *sys.argv[1:]]))
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    status = 0
+    try:
+        _run(findings, arguments)
+    except BenchError as error:
+        findings.problem(str(error))
+    except KeyboardInterrupt:
+        findings.problem("interrupted: what follows the interruption was not measured")
+        status = 130
+    print(findings.as_json() if arguments.json else findings.as_text())
+    return status or (1 if findings.problems else 0)
 
 
-def _print(values: dict[str, Any], indent: str = "") -> None:
-    width = max((len(key) for key in values), default=0)
-    for key, value in values.items():
-        if isinstance(value, dict):
-            print(f"{indent}{key}")
-            _print(value, indent + "  ")
-        else:
-            print(f"{indent}{key.replace('_', ' '):<{width}}  {value}")
+def _run(findings: Findings, given: argparse.Namespace) -> None:
+    match given.name:
+        case "launch":
+            from bench import launch
+
+            start = "cold" if given.cold else "warm"
+            launch.run(findings, launch.Wish(
+                count=given.count, start=start, raw=given.raw, widths=given.width,
+                script=given.script, settle_s=given.settle,
+            ))  # fmt: skip
+        case "idle":
+            from bench import idle
+
+            idle.run(findings, idle.Wish(
+                count=given.count, seconds=given.seconds, as_is=given.as_is,
+                page_password=password() if given.page else None, settle_most_s=given.settle,
+            ))  # fmt: skip
+        case "density":
+            from bench import density, plots
+
+            density.run(findings, density.Wish(
+                upto=given.upto, step=given.step, hold_s=given.hold, rest_s=given.rest,
+                more=given.more, page=given.page, password=_password_if_given(given.page),
+                folder=given.out or plots.FOLDER,
+            ))  # fmt: skip
+        case "cycle":
+            from bench import cycle
+
+            cycle.run(findings, cycle.Wish(count=given.count, rounds=given.rounds))
+        case "pages":
+            from bench import pages
+
+            pages.run(findings, rounds=given.rounds, password=password())
+        case "plots":
+            from bench import plots
+
+            plots.run(findings, given.out or plots.FOLDER)
+
+
+def _password_if_given(needed: bool) -> str | None:
+    """Without it the wall's delay and the pages are left out; with --page it is needed."""
+    try:
+        return password()
+    except BenchError:
+        if needed:
+            raise
+        return None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
