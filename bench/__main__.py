@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     density.add_argument("--step", type=int, default=100, help="0: all at once")
     density.add_argument("--rest", type=float, default=15, help="seconds between steps")
     density.add_argument("--more", type=int, default=100, help="started while the wall is watched")
+    density.add_argument("--idle", type=float, default=60, help="seconds to measure idle cost for")
     density.add_argument("--hold", type=float, default=60, help="seconds")
     density.add_argument("--out", type=Path, help="folder of samples and plots (docs/plots)")
     for each in (idle, density):
@@ -113,7 +114,8 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
 
             density.run(findings, density.Wish(
                 upto=given.upto, step=given.step, hold_s=given.hold, rest_s=given.rest,
-                more=given.more, page=given.page, password=_password_if_given(given.page),
+                more=given.more, idle_s=given.idle, page=given.page,
+                password=_password_if_given(given.page),
                 folder=given.out or plots.FOLDER,
             ))  # fmt: skip
         case "cycle":

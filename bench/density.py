@@ -24,19 +24,22 @@ GONE_DEADLINE_S = 180.0
 PATIENCE_S = 120.0
 HEARD_WITHIN_S = 60.0
 PAGE_ROUNDS = 20
-IDLE_S = 60.0
 CALM_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What to do: grow to `upto` in steps (0: at once), `more` while the wall is watched, hold."""
+    """What to do: grow to `upto` in steps (0: at once), `more` while the wall is watched, hold.
+
+    `idle_s` is how long the idle cost is then measured, with nothing asked of the fleet.
+    """
 
     upto: int
     step: int
     hold_s: float
     rest_s: float = 15.0
     more: int = 100
+    idle_s: float = 60.0
     password: str | None = None
     page: bool = False
     folder: Path = plots.FOLDER
@@ -174,7 +177,9 @@ class Run:
         """CPU and memory with all of them idle; nothing is asked of the fleet meanwhile."""
         pids = self.page.pids if self.page else []
         with self.sampler.paused():
-            idle.measure(self.findings, self.running, seconds=IDLE_S, browser_pids=pids)
+            idle.measure(
+                self.findings, self.running, seconds=self.wish.idle_s, browser_pids=pids
+            )
 
     def answer_pages(self, online: int) -> None:
         """A log-in, a search and a device page with all of them online."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -125,9 +126,9 @@ def fleets_launch(running: fleet.RunningFleet, folder: Path) -> Callable[[int], 
     """Launches by number that differ from the fleet's own in who they are and where they lie."""
     import django
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
     os.environ.setdefault("FLEETDASH_VAR", str(running.var))
     django.setup()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     from devices.services.starting import WARM_SHAPE
 
     summary = running.get("summary")

@@ -77,7 +77,10 @@ class FirmwareOut(Schema):
 
 
 class HostOut(Schema):
-    """A machine that runs guests; `sample` is null when it has been silent for 30 s."""
+    """A machine that runs guests; `sample` is null when it has been silent for 30 s.
+
+    `processes` says which of its worker, poller and control made progress in the last 15 s.
+    """
 
     name: str
     architecture: str
@@ -86,6 +89,7 @@ class HostOut(Schema):
     kernel_release: str
     accelerators: dict[str, Any]
     missing_protections: list[str]
+    processes: dict[str, bool]
     sample: dict[str, Any] | None
     template: dict[str, Any] | None
 

@@ -259,6 +259,14 @@ def heartbeat(process: str, host: str) -> None:
         client().set(heartbeat_key(process, host), str(time.time()), ex=HEARTBEAT_S)
 
 
+def making_progress(processes: Sequence[str], host: str) -> dict[str, bool]:
+    """Which of these processes of a host made progress lately; none while Redis is away."""
+    with _tolerant("heartbeat"):
+        beats: list[Any] = list(client().mget([heartbeat_key(p, host) for p in processes]))
+        return {p: beat is not None for p, beat in zip(processes, beats, strict=True)}
+    return dict.fromkeys(processes, False)
+
+
 def heard_from(serials: Sequence[str], at: float) -> None:
     """Note that devices were heard from just now."""
     if serials:

@@ -10,6 +10,9 @@ from devices.models import Device, Firmware, Host
 from devices.services import bus, capacity, deaths, operations
 from devices.states import State
 
+# those that say so when they make progress
+PROCESSES = ("worker", "poller", "control")
+
 
 def counts() -> dict[str, int]:
     """How many devices are in each state, zeros included; one query."""
@@ -52,6 +55,7 @@ def _host(host: Host) -> dict[str, Any]:
         "kernel_release": host.kernel_release,
         "accelerators": host.accelerators,
         "missing_protections": host.missing_protections,
+        "processes": bus.making_progress(PROCESSES, host.name),
         "sample": bus.host_sample(host.name),
         "template": bus.template_status(host.name),
     }

@@ -39,6 +39,12 @@ class Fleet:
         """The text at a path."""
         return self._ask("GET", path).text
 
+    def took_ms(self, path: str) -> float:
+        """Milliseconds until a page of the fleet, by its whole path, has been answered."""
+        began = time.perf_counter()
+        self._ask("GET", f"{self._address.url}{path}")
+        return 1000 * (time.perf_counter() - began)
+
     def begin(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Ask for an operation; asks again, for the same one, while the web process restarts."""
         headers = {"idempotency-key": str(uuid.uuid4())}

@@ -77,6 +77,14 @@ def parser() -> argparse.ArgumentParser:
     wait = commands.add_parser("wait", help="wait until devices are online")
     wait.add_argument("--online", type=count, required=True, metavar="N", help="at least so many")
     wait.add_argument("--timeout", type=seconds, default=600.0, metavar="S", help="default 600 s")
+    rehearse = commands.add_parser(
+        "rehearse", help="try the show: check the fleet, add, look, remove, say what is not right"
+    )
+    rehearse.add_argument(
+        "--count", type=count, default=10, metavar="N",
+        help="add 1, 10, 100, … up to N (default 10)",
+    )  # fmt: skip
+    rehearse.add_argument("--json", action="store_true", dest="as_json", help="for programs")
     cancel = commands.add_parser("cancel", help="stop starting what has not started yet")
     cancel.add_argument("operation", type=operation, metavar="ID")
     return top
@@ -148,6 +156,10 @@ def _run(given: argparse.Namespace, wish: dict[str, Any]) -> int:
             return looking.status(fleet, as_json=given.as_json)
         case "wait":
             return looking.wait(fleet, online=given.online, timeout_s=given.timeout)
+        case "rehearse":
+            from fleetdash.cli.rehearse import rehearse
+
+            return rehearse(fleet, count=given.count, as_json=given.as_json)
         case "cancel":
             print(text.progress(fleet.cancel(given.operation)))
             return 0

@@ -1,0 +1,183 @@
+"""`fleet rehearse`: the whole show before the show, and a line for each thing that must work."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from fleetdash.cli import standing, text
+from fleetdash.cli.client import Fleet
+from fleetdash.cli.errors import CliError
+from fleetdash.cli.looking import print_json
+from fleetdash.cli.standing import Check
+
+POLL_S = 0.3
+# a step in which no device comes online for so long has failed
+STALL_S = 90.0
+PAGE_MS = 500.0
+ASKED_TIMES = 5
+SHOW = 1000
+
+
+def steps(count: int) -> list[int]:
+    """What is added one after the other: 1, 10, 100, … and `count` itself."""
+    found = [10**power for power in range(5) if 10**power < count]
+    return [*found, count]
+
+
+@dataclass
+class Rehearsal:
+    """What was found, in order; what it added is removed by `clear`."""
+
+    fleet: Fleet
+    quiet: bool
+    checks: list[Check] = field(default_factory=list)
+    shown: list[dict[str, Any]] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    _running: int | None = None
+
+    def note(self, check: Check) -> None:
+        """Keep a line and say it at once."""
+        self.checks.append(check)
+        if not self.quiet:
+            print(text.clean(f"{check.mark} {check.what:<26} {check.sentence}"), flush=True)
+
+    def look(self, needed: int) -> bool:
+        """Say how the fleet stands; whether a show can begin."""
+        for check in standing.checks(self.fleet.get("summary"), needed):
+            self.note(check)
+        return all(check.ok is not False for check in self.checks)
+
+    def show(self, count: int) -> bool:
+        """Add that many and wait until they are online; whether all came."""
+        begun = self.fleet.begin({"kind": "add", "count": count})
+        self._running = begun["id"]
+        ended = self._ended(begun)
+        self._running = None
+        came = [d for d in self.fleet.devices() if d["requested_at"] == begun["created_at"]]
+        self.added += [d["serial"] for d in came]
+        cold = sum(d["start"] == "cold" for d in came)
+        self.shown.append({
+            "count": count, "online": ended["done"], "cold": cold, "seconds": ended["seconds"],
+            "rate_per_s": ended["rate_per_s"], "p95_s": ended["p95_s"],
+        })  # fmt: skip
+        ok = bool(ended["done"] == count)
+        sentence = f"{text.outcome(ended)}."
+        if not ok:
+            sentence += " bin/fleet ls --state failed shows why."
+        elif cold:
+            sentence += f" {cold} started cold: the template is not in use."
+        self.note(Check(ok and not cold, f"+{count:,}", sentence))
+        return ok
+
+    def _ended(self, operation: dict[str, Any]) -> dict[str, Any]:
+        settled, moved_at = -1, time.monotonic()
+        while operation["state"] == "running":
+            time.sleep(POLL_S)
+            operation = self.fleet.get(f"operations/{operation['id']}")
+            now_settled = operation["done"] + operation["failed"] + operation["cancelled"]
+            if now_settled != settled:
+                settled, moved_at = now_settled, time.monotonic()
+            elif time.monotonic() - moved_at > STALL_S:
+                break
+        return operation
+
+    def pages(self) -> None:
+        """How long pages take to answer with all of it online."""
+        serial = self.added[-1]
+        paths = {
+            "log-in page": "/login/",
+            "summary": "/api/v1/summary",
+            "search": f"/api/v1/devices?search={quote(serial)}",
+            "device": f"/api/v1/devices/{quote(serial)}",
+        }
+        slowest = {
+            name: max(self.fleet.took_ms(path) for _ in range(ASKED_TIMES))
+            for name, path in paths.items()
+        }
+        said = ", ".join(f"{name} {ms:.0f} ms" for name, ms in slowest.items())
+        ok = max(slowest.values()) <= PAGE_MS
+        self.note(Check(ok, "answers", f"The slowest of {ASKED_TIMES} each: {said}."))
+
+    def estimate(self) -> None:
+        """What "+1000" would take at the rate of the largest step."""
+        last = max(self.shown, key=lambda step: step["count"])
+        if not last["rate_per_s"] or last["count"] >= SHOW:
+            return
+        took = text.seconds(SHOW / last["rate_per_s"])
+        fits = self.fleet.get("summary")["fits"]
+        room = "They fit." if fits >= SHOW else f"Only {fits:,} more fit now."
+        self.note(Check(
+            None if fits < SHOW else True,
+            f"+{SHOW:,}, estimated",
+            f"About {took} at {last['rate_per_s']:.1f}/s, measured with {last['count']}. {room}",
+        ))  # fmt: skip
+
+    def clear(self) -> None:
+        """Remove what was added, whatever became of it."""
+        if self._running is not None:
+            with contextlib.suppress(CliError):
+                self.fleet.cancel(self._running)
+            operation = self.fleet.get(f"operations/{self._running}")
+            self.added += [
+                d["serial"]
+                for d in self.fleet.devices()
+                if d["requested_at"] == operation["created_at"]
+            ]
+        if not self.added:
+            return
+        begun = self.fleet.begin({"kind": "remove", "serials": sorted(set(self.added))})
+        ended = self._ended(begun)
+        ok = ended["state"] == "succeeded"
+        self.note(Check(ok, f"−{ended['count']:,}", f"{text.outcome(ended)}."))
+
+
+def rehearse(fleet: Fleet, *, count: int, as_json: bool) -> int:
+    """Check, add, look, remove; 0 when everything is ✓, 1 when something is ✗."""
+    rehearsal = Rehearsal(fleet, quiet=as_json)
+    interrupted = False
+    try:
+        with _cleared(rehearsal):
+            wanted = steps(count)
+            # every step must have come before the next is worth trying
+            if rehearsal.look(sum(wanted)) and all(rehearsal.show(each) for each in wanted):
+                rehearsal.pages()
+                rehearsal.estimate()
+    except KeyboardInterrupt:
+        interrupted = True
+        rehearsal.note(Check(False, "interrupted", "What follows was not tried."))
+    wrong = [check for check in rehearsal.checks if check.ok is False]
+    if as_json:
+        print_json({
+            "ready": not wrong,
+            "checks": [asdict(check) for check in rehearsal.checks],
+            "steps": rehearsal.shown,
+        })  # fmt: skip
+    else:
+        print(_verdict(wrong))
+    if interrupted:
+        return 130
+    return 1 if wrong else 0
+
+
+def _verdict(wrong: list[Check]) -> str:
+    if not wrong:
+        return "\nReady: the show can begin."
+    return f"\nNot ready: {', '.join(check.what for check in wrong)}."
+
+
+@contextlib.contextmanager
+def _cleared(rehearsal: Rehearsal) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        try:
+            rehearsal.clear()
+        except CliError as error:
+            print(f"fleet: What was added could not be removed: {error}", file=sys.stderr)
+            rehearsal.checks.append(Check(False, "clearing", str(error)))
