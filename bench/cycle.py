@@ -9,6 +9,7 @@ from typing import Any
 from bench import cpu, fleet, guests, processes
 from bench.findings import Findings
 from bench.fleet import RunningFleet
+from bench.presence import Presence
 from bench.sampling import host_now
 from devices.states import LIVING
 
@@ -76,6 +77,7 @@ def look(running: RunningFleet) -> dict[str, Any]:
         "guests": len(guests.running(running.var)),
         "in_the_control_group": cpu.guests_in_group(running.var),
         "folders": guests.folders(running.var),
+        "presence_without_a_guest": _stale(running),
         "living_rows": sum(counts[state] for state in LIVING),
         "processes": dict(ours),
         "files": {name: each["files"] for name, each in files.items()},
@@ -84,6 +86,14 @@ def look(running: RunningFleet) -> dict[str, Any]:
         "pss_mib_in_all": round(sum(pss.values()), 1),
         "available_mib": host_now()["available_mib"],
     }
+
+
+def _stale(running: RunningFleet) -> int:
+    presence = Presence(running.var)
+    try:
+        return presence.look().stale
+    finally:
+        presence.close()
 
 
 def leaks(looks: dict[str, Any], rounds: int) -> list[str]:

@@ -158,16 +158,17 @@ class Run:
         if not rows:
             return
         self.findings.row(
-            f"devices online at once, held {self.wish.hold_s / 60:g} minutes, every one heard from "
-            "in the last 60 s",
+            f"devices online at once, held {self.wish.hold_s / 60:.3g} minutes, every one heard "
+            "from in the last 60 s",
             f"**{figures['online_least']:,}** at least; longest silence "
             f"{figures['longest_silence_s']:.0f} s in {figures['samples']} samples",
             reach="1,000", aim="1,500",
         )  # fmt: skip
-        if figures["online_least"] < online:
-            self.findings.problem(
-                f"of {online} devices only {figures['online_least']} were online at one time"
-            )
+        for what, words in [("online_least", "online"), ("heard_in_60s_least", "heard from")]:
+            if figures[what] < online:
+                self.findings.problem(
+                    f"of {online} devices only {figures[what]} were {words} at one time"
+                )
         if figures["longest_silence_s"] > HEARD_WITHIN_S:
             self.findings.problem(
                 f"one device was not heard from for {figures['longest_silence_s']:.0f} s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,29 @@ import redis
 from bench.errors import BenchError
 from devices.services.bus import PRESENCE
 
+MINUTE_S = 60.0
+
 
 @dataclass(frozen=True)
 class Heard:
-    """How long ago the most silent device was heard from, and how many were within a minute."""
+    """How long ago the most silent device was heard from, and how many were within a minute.
+
+    `stale` is how many are remembered that have no guest any more.
+    """
 
     oldest_s: float
     in_last_minute: int
-    devices: int
+    stale: int
+
+
+def judged(heard_at: Mapping[str, float], serials: Collection[str], now: float) -> Heard:
+    """The devices among `serials`; one that was never heard from counts in neither figure."""
+    ages_s = [now - at for serial, at in heard_at.items() if serial in serials]
+    return Heard(
+        oldest_s=round(max(0.0, *ages_s), 2) if ages_s else 0.0,
+        in_last_minute=sum(age_s <= MINUTE_S for age_s in ages_s),
+        stale=len(heard_at) - len(ages_s),
+    )
 
 
 class Presence:
@@ -28,22 +44,19 @@ class Presence:
 
     def __init__(self, var: Path) -> None:
         url = os.environ.get("REDIS_URL") or f"unix://{var.resolve()}/redis/redis.sock"
+        self._guests = var / "guests"
         self._redis = redis.Redis.from_url(url, socket_timeout=5)
 
     def look(self) -> Heard:
-        """How it is now; raises BenchError when Redis cannot be asked."""
+        """How it is now with the devices that have a guest; raises BenchError without Redis."""
         try:
-            pipe = self._redis.pipeline(transaction=True)
+            answer: Any = self._redis.zrange(PRESENCE, 0, -1, withscores=True)
             now = time.time()
-            pipe.zrange(PRESENCE, 0, 0, withscores=True)
-            pipe.zcount(PRESENCE, now - 60, "+inf")
-            pipe.zcard(PRESENCE)
-            answers: list[Any] = pipe.execute()
         except redis.RedisError as error:
             raise BenchError(f"Redis could not be asked who was heard from: {error}") from error
-        first, recent, devices = answers
-        oldest_s = max(0.0, now - first[0][1]) if first else 0.0
-        return Heard(round(oldest_s, 2), int(recent), int(devices))
+        return judged(
+            {serial.decode(): at for serial, at in answer}, set(os.listdir(self._guests)), now
+        )
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -173,8 +173,11 @@ def _verdict(wrong: list[Check]) -> str:
 
 @contextlib.contextmanager
 def _cleared(rehearsal: Rehearsal) -> Iterator[None]:
+    """What goes wrong becomes a line, and what was added is removed."""
     try:
         yield
+    except CliError as error:
+        rehearsal.note(Check(False, "the fleet", str(error)))
     finally:
         try:
             rehearsal.clear()

@@ -59,6 +59,7 @@ def eventually_requested(web: Served, count: int) -> None:
         ["wait", "--online", "1", "--timeout", "-1"],
         ["cancel", "x"],
         ["cancel", "0"],
+        ["rehearse", "--count", "0"],
     ],
 )
 def test_asked_wrongly_it_is_2_and_a_sentence(arguments: list[str], tmp_path: Path) -> None:
