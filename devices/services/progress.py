@@ -137,5 +137,5 @@ def _held(operation: Operation) -> str:
     if not held:
         return ""
     waiting = Device.objects.filter(targets__operation=operation, state=State.REQUESTED)
-    names = set(waiting.values_list("host__name", flat=True).distinct())
+    names = set(waiting.order_by().values_list("host__name", flat=True).distinct())
     return next((sentence for name, sentence in held.items() if name in names), "")

@@ -82,6 +82,7 @@ def _make_room(host_names: set[str]) -> None:
     """A device that came online frees a place among those starting."""
     waiting = (
         Device.objects.filter(host__name__in=host_names, state=State.REQUESTED)
+        .order_by()  # or the usual order would make every waiting device a row of its own
         .values_list("host__name", flat=True)
         .distinct()
     )

@@ -7,6 +7,7 @@ import pytest
 
 from devices.services import bus, reporting, silence
 from devices.states import State
+from fleetdash.celery import host_queue
 from tests.rows import a_device, a_host
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -80,3 +81,17 @@ def test_each_device_is_written_down_with_what_it_said() -> None:
         device.refresh_from_db()
         assert (device.reported_version, device.reported_slot) == (report.version, report.slot)
         assert (device.reported_start, device.state) == ("warm", "online")
+
+
+def test_a_batch_of_reports_asks_a_host_with_waiting_devices_for_one_round() -> None:
+    host = a_host("busy")
+    booting = [a_device(host, state=State.BOOTING) for _ in range(2)]
+    for _ in range(3):
+        a_device(host, state=State.REQUESTED)
+    reporting.reported_in(
+        [
+            reporting.Report(serial=d.serial, version="1", slot="a", start="warm", at=time.time())
+            for d in booting
+        ]
+    )
+    assert bus.client().llen(host_queue("busy")) == 1
