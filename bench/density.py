@@ -82,9 +82,10 @@ class Run:
             if now_online <= online:
                 break
             online = now_online
-            self.sampler.phase = plots.REST
-            if self.wish.step and online < self.wish.upto:
+            if self.wish.step:
+                self.sampler.phase = plots.REST
                 self.sampler.rest(self.wish.rest_s)
+        self.sampler.phase = plots.PAUSE
         took_s = self.sampler.seconds() - began
         self.findings.values["growth"] = {"online": online, "seconds": round(took_s, 1)}
         self.findings.values["steps"] = {str(each["online"]): each for each in self.growth}
@@ -107,15 +108,14 @@ class Run:
                 elif time.monotonic() > until:
                     raise
                 else:
-                    self.sampler.phase = plots.REST
                     time.sleep(5)
-                    self.sampler.phase = plots.GROW
 
     def watch_wall(self, online: int) -> None:
         """Start `more` devices and measure when the wall shows each; then remove them again."""
         if not self.wish.more or self.person is None:
             return
         client = wall.Client(self.person)
+        found: dict[str, Any] = {}
         try:
             self.sampler.rest(CALM_S)
             if self.page is not None:
@@ -126,7 +126,7 @@ class Run:
             time.sleep(3)  # the last frames are on their way
             came = list(self.running.devices(after=begun["created_at"]))
             took_part = [d for d in came if d["online_at"] is not None]
-            found = {"socket": wall.figures(took_part, client.frames)}
+            found["socket"] = wall.figures(took_part, client.frames)
             if self.page is not None:
                 found["chromium"] = wall.figures(took_part, self.page.heard())
             self.findings.values["wall_delay"] = {
@@ -181,6 +181,7 @@ class Run:
             idle.measure(
                 self.findings, self.running, seconds=self.wish.idle_s, browser_pids=pids
             )
+        self.sampler.rest(3)  # the samples go on before anything changes
 
     def answer_pages(self, online: int) -> None:
         """A log-in, a search and a device page with all of them online."""
@@ -244,12 +245,11 @@ def run(findings: Findings, wish: Wish) -> None:
                 try:
                     sampler.rest(CALM_S)
                     online = run_.grow()
-                    sampler.phase = plots.REST
                     run_.watch_wall(online)
-                    sampler.phase = plots.REST
+                    sampler.phase = plots.PAUSE
                     findings.values["settled_after_s"] = settling.wait(20.0, 180.0)
                     run_.hold(online)
-                    sampler.phase = plots.REST
+                    sampler.phase = plots.PAUSE
                     run_.answer_pages(online)
                     run_.measure_idle()
                 finally:

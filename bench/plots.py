@@ -16,6 +16,7 @@ FOLDER = CHECKOUT / "docs" / "plots"
 SAMPLES = "density.csv"
 # phases of `bench.density`
 GROW, REST, MORE, HOLD, REMOVE = "grow", "rest", "more", "hold", "remove"
+PAUSE = "pause"  # in which something else is done with the fleet
 RATE_WINDOW_S = 10.0
 GIB = 1024.0
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 860, 380
-LEFT, RIGHT, TOP, BOTTOM = 64, 20, 62, 50
+WIDTH, HEIGHT = 860, 400
+LEFT, RIGHT, TOP, BOTTOM = 64, 20, 82, 50
 # more points than pixels tell nothing
 MOST_POINTS = 800
 
@@ -102,7 +102,8 @@ def draw(chart: Chart) -> str:
         x, _ = at(min(where, across[-1]), 0)
         parts.append(
             f'<path class="mark" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"/>'
-            f'<text class="text" x="{x + 4:.1f}" y="{TOP + 11}">{escape(word)}</text>'
+            f'<text class="text" x="{x:.1f}" y="{TOP - 7}" text-anchor="middle">'
+            f"{escape(word)}</text>"
         )
     parts += _legend(chart)
     for number, series in enumerate(chart.series):

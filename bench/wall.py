@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,13 +14,15 @@ from bench.errors import BenchError
 from bench.figures import percentile, rounded
 from bench.fleet import moment
 from bench.person import Person
-from devices.live import frames
-from devices.live.frames import BadFrame, Kind
+from devices.live import cells, frames
+from devices.live.frames import BadFrame, Frame, Kind
 from devices.states import State
 
 # what the dashboard itself asks for
 PARTS = "counts,capacity,hosts,operations,cores,wall"
 ONLINE = frames.STATE_BYTES[State.ONLINE]
+EMPTY, UNKNOWN = 0, 15
+MOST_PLACES = 20_000
 _SEQUENCE = re.compile(r"^<!--(\d+)-->")
 
 Heard = tuple[float, bytes]
@@ -30,34 +31,31 @@ Heard = tuple[float, bytes]
 def first_online(heard: Iterable[Heard]) -> dict[int, float]:
     """When each slot was first seen to become online, in Unix seconds.
 
-    Slots that were online in the first frame that tells of them are left out: nobody saw them
+    Slots that were online when they were first told of as a whole are left out: nobody saw them
     change.
     """
-    before: dict[int, int] = {}
-    found: dict[int, float] = {}
-    snapshot_seen = False
+    states, found = bytearray([UNKNOWN]) * MOST_PLACES, dict[int, float]()
     for at, message in heard:
-        for slot, state in _states(message, fill=before):
-            known = before.get(slot, 0 if snapshot_seen else None)
-            if state == ONLINE and known is not None and known != ONLINE:
-                found.setdefault(slot, at)
-            before[slot] = state
-        snapshot_seen = True
+        for frame in _walls(message):
+            before = bytes(states)
+            whole = frame.kind is Kind.WALL_SNAPSHOT
+            if whole:
+                states.clear()
+            with contextlib.suppress(BadFrame):
+                cells.read(frame.payload, states, bytearray(len(states)))
+            for slot, state in enumerate(states):
+                was = before[slot] if slot < len(before) else EMPTY
+                if state == ONLINE and was != ONLINE and not (whole and was == UNKNOWN):
+                    found.setdefault(slot, at)
     return found
 
 
-def _states(message: bytes, *, fill: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+def _walls(message: bytes) -> list[Frame]:
     try:
-        frame = frames.decode(message)
+        found = frames.decode_all(message)
     except BadFrame:
-        return
-    if frame.kind is Kind.WALL_SNAPSHOT:
-        states, _ = frames.read_wall_snapshot(frame.payload)
-        yield from enumerate(states)
-        yield from ((slot, 0) for slot in fill if slot >= len(states))
-    elif frame.kind is Kind.WALL_DELTA:
-        _, changes = frames.read_wall_delta(frame.payload)
-        yield from ((slot, state) for slot, state, _ in changes)
+        return []
+    return [each for each in found if each.kind in (Kind.WALL_SNAPSHOT, Kind.WALL_DELTA)]
 
 
 def delays_s(devices: Iterable[dict[str, Any]], seen: Mapping[int, float]) -> list[float]:
@@ -124,13 +122,13 @@ class Client:
 
     def _take(self, at: float, message: bytes) -> None:
         with contextlib.suppress(BadFrame):
-            frame = frames.decode(message)
-            if frame.kind in (Kind.WALL_SNAPSHOT, Kind.WALL_DELTA):
+            last = frames.decode_all(message)[-1]
+            if _walls(message):
                 self.frames.append((at, message))
-            self._acknowledge(frame.sequence)
+            self._acknowledge(last.sequence)
 
     def _acknowledge(self, sequence: int) -> None:
-        self._socket.send(json.dumps({"ack": sequence}))
+        self._socket.send(sequence.to_bytes(4, "little"))
 
     def close(self) -> None:
         """Hang up."""
