@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 def install(app: Celery) -> None:
     """Make the worker of a host, known by its queue, tend its guests as soon as it starts."""
     app.steps["worker"].add(TendingStep)
+    app.steps["worker"].add(MergingStep)
 
 
 class FirstRound:
@@ -33,7 +34,7 @@ class FirstRound:
         from devices.services import consoles
 
         # guests inherit how this process treats memory
-        for sentence in process_memory.set_for_guests():
+        for sentence in process_memory.set_for_guests(mergeable=settings.KSM != "off"):
             log.warning("%s", sentence)
         consoles.start()
         self._thread.start()
@@ -68,3 +69,26 @@ class TendingStep(bootsteps.StartStopStep):
     def create(self, worker: Any) -> FirstRound:  # type: ignore[override]
         """The first round, not yet begun."""
         return FirstRound(settings.HOST_NAME)
+
+
+class MergingStep(bootsteps.StartStopStep):
+    """Paces the kernel's merging in the worker whose queue is `host.<name>`."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def include_if(self, worker: Any) -> bool:
+        """Only in the worker that runs guests."""
+        return host_queue(settings.HOST_NAME) in worker.app.amqp.queues.consume_from
+
+    def create(self, worker: Any) -> Any:
+        """The pacing thread, not yet started."""
+        from devices.services import guests, merging
+
+        def count() -> int:
+            close_old_connections()
+            try:
+                return guests.count_living(settings.HOST_NAME)
+            finally:
+                close_old_connections()
+
+        return merging.Merger(settings.HOST_NAME, count)

@@ -41,6 +41,14 @@ def boolean(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no; use 1 or 0.")
 
 
+def choice(name: str, default: str, *, of: tuple[str, ...]) -> str:
+    """One of some words; raises ImproperlyConfigured otherwise."""
+    value = os.environ.get(name) or default
+    if value not in of:
+        raise ImproperlyConfigured(f"{name}={value!r} is none of {', '.join(of)}; correct it.")
+    return value
+
+
 def words(name: str, default: str) -> list[str]:
     """A comma-separated list, empty items left out."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

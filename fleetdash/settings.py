@@ -30,6 +30,7 @@ DEVICE_MEMORY_MIB = env.integer("FLEETDASH_DEVICE_MEMORY_MIB", 128, least=64, mo
 BOOT_DEADLINE_S = env.integer("FLEETDASH_BOOT_DEADLINE_S", 180, least=5, most=3600)
 OFFLINE_AFTER_S = env.integer("FLEETDASH_OFFLINE_AFTER_S", 90, least=5, most=3600)
 LIVE_RECONNECT_S = env.integer("FLEETDASH_LIVE_RECONNECT_S", 21600, least=1, most=604800)
+KSM = env.choice("FLEETDASH_KSM", "auto", of=("auto", "off", "leave"))
 LAUNCH_WIDTH = env.integer("FLEETDASH_LAUNCH_WIDTH", 0, least=0, most=1000)
 KEEP_EVENTS_DAYS = env.integer("FLEETDASH_KEEP_EVENTS_DAYS", 14, least=1, most=3650)
 KEEP_GONE_DAYS = env.integer("FLEETDASH_KEEP_GONE_DAYS", 7, least=1, most=3650)

@@ -92,6 +92,7 @@ class HostOut(Schema):
     processes: dict[str, bool]
     sample: dict[str, Any] | None
     template: dict[str, Any] | None
+    merging: dict[str, Any] | None
 
 
 class HostsOut(Schema):

@@ -16,3 +16,7 @@ class UnknownArchitecture(HostError):
             "run it on x64 (amd64, x86_64) or arm64 (aarch64)."
         )
         self.machine = machine
+
+
+class CannotMerge(HostError):
+    """The kernel's merging of equal memory is not there or may not be set."""

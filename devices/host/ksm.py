@@ -18,7 +18,8 @@ class KsmSample:
 
     `run` is 0 (stopped), 1 (merging) or 2 (unmerging). `general_profit_bytes` is what merging
     saved minus what its book-keeping costs: it can be negative, and is None where the kernel does
-    not tell (before 6.4). `saved_bytes` leaves the cost out.
+    not tell (before 6.4). `saved_bytes` leaves the cost out. `pages_scanned` counts since the
+    machine started, None before Linux 6.6.
     """
 
     run: int
@@ -30,6 +31,15 @@ class KsmSample:
     sleep_ms: int
     general_profit_bytes: int | None
     saved_bytes: int
+    pages_scanned: int | None = None
+    pages_volatile: int = 0
+
+    @property
+    def worth_bytes(self) -> int:
+        """What merging is worth now: the profit, or what is saved where that is all one is told."""
+        if self.general_profit_bytes is None:
+            return self.saved_bytes
+        return self.general_profit_bytes
 
 
 def parse(values: dict[str, str], page_bytes: int = PAGE_BYTES) -> KsmSample:
@@ -37,6 +47,7 @@ def parse(values: dict[str, str], page_bytes: int = PAGE_BYTES) -> KsmSample:
     sharing = int(values["pages_sharing"])
     zero_pages = int(values.get("ksm_zero_pages", "0"))
     profit = values.get("general_profit")
+    scanned = values.get("pages_scanned")
     return KsmSample(
         run=int(values["run"]),
         pages_shared=int(values["pages_shared"]),
@@ -47,6 +58,8 @@ def parse(values: dict[str, str], page_bytes: int = PAGE_BYTES) -> KsmSample:
         sleep_ms=int(values["sleep_millisecs"]),
         general_profit_bytes=None if profit is None else int(profit),
         saved_bytes=(sharing + zero_pages) * page_bytes,
+        pages_scanned=None if scanned is None else int(scanned),
+        pages_volatile=int(values.get("pages_volatile", "0")),
     )
 
 
@@ -60,6 +73,8 @@ _FILES = (
     "sleep_millisecs",
     "general_profit",
     "ksm_zero_pages",
+    "pages_scanned",
+    "pages_volatile",
 )
 
 

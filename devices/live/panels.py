@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from devices.live import words
+from devices.services import bus, deaths, operations, summary
 from devices.services import capacity as fleet_capacity
-from devices.services import deaths, operations, summary
 from devices.services.progress import OperationView
 from devices.states import State
 
@@ -138,7 +138,7 @@ def _memory(memory: Mapping[str, Any]) -> dict[str, Any]:
     return _card("Memory", f"{words.size(used)} used", detail, percent=100 * used / total)
 
 
-def _ksm(ksm: Mapping[str, Any] | None) -> dict[str, Any]:
+def _ksm(ksm: Mapping[str, Any] | None, merging: Mapping[str, Any] | None) -> dict[str, Any]:
     if ksm is None:
         return _absent("KSM")
     profit = ksm["general_profit_bytes"]
@@ -146,7 +146,12 @@ def _ksm(ksm: Mapping[str, Any] | None) -> dict[str, Any]:
     scans = "1 full scan" if ksm["full_scans"] == 1 else f"{ksm['full_scans']:,} full scans"
     shown = words.size(ksm["saved_bytes"]) if profit is None else words.signed_size(profit)
     word = "saved" if profit is None else "profit"
-    return _card("KSM", shown, f"{word} · {ksm['pages_sharing']:,} pages · {scans} · {state}")
+    detail = f"{word} · {ksm['pages_sharing']:,} pages · {scans} · {state}"
+    if merging is not None:
+        share = merging["core_share"] or 0.0
+        cost = f" It takes {100 * share:.0f} % of a core." if share >= 0.005 else ""
+        detail = f"{word} · {merging['sentence']}{cost}"
+    return _card("KSM", shown, detail)
 
 
 def _zram(devices: list[Mapping[str, Any]] | None) -> dict[str, Any]:
@@ -181,15 +186,17 @@ def _load(sample: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def host(name: str, sample: Mapping[str, Any] | None) -> dict[str, Any]:
+def host(
+    name: str, sample: Mapping[str, Any] | None, merging: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """One host's cards; `heard` is false when it has said nothing yet."""
     if sample is None:
         labels = ("Load", "Memory", "KSM", "zram", "Pressure")
         cards = [_absent(label) | {"detail": "no sample yet"} for label in labels]
         return {"name": name, "heard": False, "cards": cards}
     cards = [
-        _load(sample), _memory(sample["memory"]), _ksm(sample["ksm"]), _zram(sample["zram"]),
-        _pressure(sample["psi"]),
+        _load(sample), _memory(sample["memory"]), _ksm(sample["ksm"], merging),
+        _zram(sample["zram"]), _pressure(sample["psi"]),
     ]
     return {"name": name, "heard": True, "cards": cards}
 
@@ -200,6 +207,8 @@ def hosts(samples: Mapping[str, Mapping[str, Any] | None], online_per_s: float) 
     number, _, unit = rate.partition("/")
     launch = _card("Coming online", f"{number} /{unit}", "over the last 10 s", name="rate")
     return {
-        "hosts": [host(name, sample) for name, sample in sorted(samples.items())],
+        "hosts": [
+            host(name, sample, bus.merging_status(name)) for name, sample in sorted(samples.items())
+        ],
         "launch": launch,
     }

@@ -227,6 +227,25 @@ def template_status(host: str) -> dict[str, Any] | None:
     return None
 
 
+def merging_key(host: str) -> str:
+    """Key of the last word of a host about merging equal memory."""
+    return f"fleet:merging:{host}"
+
+
+def keep_merging_status(host: str, status: dict[str, Any]) -> None:
+    """Keep what a host says of merging equal memory."""
+    with _tolerant("merging"):
+        client().set(merging_key(host), json.dumps(status))
+
+
+def merging_status(host: str) -> dict[str, Any] | None:
+    """What a host last said of merging equal memory, or None."""
+    with _tolerant("merging"):
+        message = client().get(merging_key(host))
+        return json.loads(message) if isinstance(message, bytes) else None
+    return None
+
+
 def append_console(chunks: dict[str, bytes]) -> None:
     """Append output to devices' consoles, keeping the last 64 KiB of each, and publish it."""
     with _tolerant("console"):

@@ -74,6 +74,11 @@ def living_guests(host_name: str) -> list[Guest]:
     return [Guest(s, slot or 0, boot, pid or 0, start or 0) for s, slot, boot, pid, start in rows]
 
 
+def count_living(host_name: str) -> int:
+    """How many guests should be running on a host."""
+    return Device.objects.on(host_name).filter(state__in=EXITABLE, pid__isnull=False).count()
+
+
 def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     """Mark devices failed whose process ended unasked, by serial with the cause; gives how many.
 

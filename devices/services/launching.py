@@ -21,7 +21,16 @@ from devices.models import Device, Firmware, Host
 from devices.qemu.errors import GuestSpawnFailed, QemuError
 from devices.qemu.process_identity import ProcessIdentity, end_all
 from devices.qemu.template import Template
-from devices.services import bus, consoles, guests, room, starting, templates, transitions
+from devices.services import (
+    bus,
+    consoles,
+    guests,
+    merging,
+    room,
+    starting,
+    templates,
+    transitions,
+)
 from devices.states import State
 
 log = logging.getLogger(__name__)
@@ -140,6 +149,7 @@ def _not_started(device: Device, error: Exception, *, warm: bool) -> None:
 
 def _record(host: Host, started: Sequence[Device]) -> None:
     """Write down the guests of devices, and end those that nobody wants any more."""
+    merging.note_started(len(started))
     Device.objects.bulk_update(started, ["boot_id", "pid", "start_time", "command_line"])
     transitions.move(
         [d.id for d in started], old=State.SPAWNING, new=State.BOOTING, spawned_at=timezone.now()

@@ -58,4 +58,5 @@ def _host(host: Host) -> dict[str, Any]:
         "processes": bus.making_progress(PROCESSES, host.name),
         "sample": bus.host_sample(host.name),
         "template": bus.template_status(host.name),
+        "merging": bus.merging_status(host.name),
     }

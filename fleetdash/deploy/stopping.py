@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 
+from devices.host import ksm_control
 from devices.qemu import confinement
 from devices.qemu.errors import QemuError
 from fleetdash.deploy import database, guests, place, records, supervision
@@ -41,6 +42,9 @@ def stop(here: Installation, progress: Progress, *, keep_guests: bool) -> None:
         with progress.step("Guests"):
             _end_guests(here)
         _forget_host(here)
+    problem = ksm_control.restore().problem
+    if problem:
+        progress.line(f"  {problem}")
     _forget_seen_folders(here)
 
 

@@ -37,6 +37,7 @@ class Outside:
     def __init__(self) -> None:
         self.samples: dict[str, dict[str, Any]] = {}
         self.consoles: dict[str, bytes] = {}
+        self.merging: dict[str, dict[str, Any]] = {}
         self.dispatched: list[tuple[str, str]] = []
 
 
@@ -47,6 +48,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     monkeypatch.setattr(bus, "host_sample", lambda name: heard.samples.get(name))
     monkeypatch.setattr(bus, "pss", lambda name: {})
     monkeypatch.setattr(bus, "template_status", lambda name: None)
+    monkeypatch.setattr(bus, "merging_status", lambda name: heard.merging.get(name))
     monkeypatch.setattr(bus, "console", lambda serial: heard.consoles.get(serial, b""))
     monkeypatch.setattr(bus, "publish_changes", lambda *args, **kwargs: None)
     monkeypatch.setattr(dispatch, "to_host", lambda *args: heard.dispatched.append(args))

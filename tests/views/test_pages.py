@@ -88,6 +88,19 @@ def test_ksm_profit_keeps_its_sign(client: Client, fleet_host: object, outside: 
     assert "1 full scan ·" in page
 
 
+def test_what_merging_does_and_costs_is_said(
+    client: Client, fleet_host: object, outside: Outside
+) -> None:
+    ksm = {
+        "run": 1, "pages_sharing": 7, "full_scans": 1, "saved_bytes": 28672,
+        "general_profit_bytes": 3_400_000,
+    }
+    outside.samples["here"] = the_sample() | {"ksm": ksm}
+    outside.merging["here"] = {"sentence": "Merges slowly beside launches.", "core_share": 0.048}
+    page = client.get("/").content.decode()
+    assert "profit · Merges slowly beside launches. It takes 5 % of a core." in page
+
+
 def test_an_unknown_address_is_a_sentence(client: Client) -> None:
     answer = client.get("/nowhere/")
     assert answer.status_code == 404
