@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from devices.host import ksm_control
 from devices.qemu import confinement
 from fleetdash.deploy import guests, records
 from fleetdash.deploy.installation import Installation
@@ -155,6 +156,8 @@ class Fleet:
         mounts = Path("/proc/self/mountinfo").read_text()
         for group in _control_groups(mounts, here.namespace_name):
             left.append(f"control group {group}")
+        if os.geteuid() == 0 and ksm_control.restore().done:
+            left.append("settings of the kernel's merging")
         return left
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ MERGING_TICK_S = 1.0
 RESTING_TICK_S = 15.0
 # a rate read off less of ksmd's time than this is mostly rounding
 LEAST_CPU_S = 0.05
+# a clone grows by less than this at work, and by three times as much when it reboots
+MARKED_GROWTH_KIB = 40 * 1024
 MIB = 1 << 20
 
 _started = 0
@@ -53,6 +55,25 @@ class Status:
     at: float
 
 
+class Growth:
+    """By how much guests have grown in all since each was small: most of it by rebooting."""
+
+    def __init__(self) -> None:
+        self._least_kib: dict[str, int] = {}
+        self._grown_kib = 0
+
+    def bytes_after(self, pss_kib: Mapping[str, int]) -> int:
+        """The growth so far in bytes, now that these are the guests' exact sizes by serial."""
+        least = {serial: self._least_kib.get(serial, kib) for serial, kib in pss_kib.items()}
+        for serial, kib in pss_kib.items():
+            if kib > least[serial] + MARKED_GROWTH_KIB:
+                self._grown_kib += kib - least[serial]
+                least[serial] = kib
+            least[serial] = min(kib, least[serial])
+        self._least_kib = least
+        return self._grown_kib * 1024
+
+
 class Merger:
     """The thread that paces ksmd; `count` gives the number of guests that run."""
 
@@ -65,9 +86,16 @@ class Merger:
         self._control: KsmControl | None = None
         self._pacer: Pacer | None = None
         self._last: Reading | None = None
+        self._rate_since: Reading | None = None
         self._pages_per_cpu_s = FIRST_PAGES_PER_CPU_S
+        self._growth = Growth()
         self._said = ""
         self._pid = ksmd.find()
+
+    @property
+    def holds(self) -> bool:
+        """Whether this process has the machine's merging in hand."""
+        return self._control is not None
 
     def start(self) -> None:
         """Begin pacing."""
@@ -126,7 +154,7 @@ class Merger:
         pace = self._pacer.step(now)
         spent = 0.0 if self._last is None else now.ksmd_cpu_s - self._last.ksmd_cpu_s
         share = 0.0 if self._last is None else spent / max(0.001, now.at_s - self._last.at_s)
-        self._learn_rate(now, spent)
+        self._learn_rate(now)
         if pace.core_share:
             self._control.merge(pace.core_share, self._pages_per_cpu_s)
         elif sample.run != 0:
@@ -151,14 +179,18 @@ class Merger:
             started=started,
             spare_bytes=free.available_bytes - settings.MEMORY_RESERVE_MIB * MIB,
             total_bytes=free.total_bytes,
+            grown_bytes=self._growth.bytes_after(bus.pss(self._host_name)),
         )
 
-    def _learn_rate(self, now: Reading, cpu_s: float) -> None:
-        last = self._last
-        if last is None or now.ksm.pages_scanned is None or last.ksm.pages_scanned is None:
+    def _learn_rate(self, now: Reading) -> None:
+        since = self._rate_since
+        if since is None or now.ksm.pages_scanned is None or since.ksm.pages_scanned is None:
+            self._rate_since = now
             return
+        cpu_s = now.ksmd_cpu_s - since.ksmd_cpu_s
         if cpu_s >= LEAST_CPU_S:
-            self._pages_per_cpu_s = (now.ksm.pages_scanned - last.ksm.pages_scanned) / cpu_s
+            self._pages_per_cpu_s = (now.ksm.pages_scanned - since.ksm.pages_scanned) / cpu_s
+            self._rate_since = now
 
     def _off(self, sentence: str) -> None:
         self._say(OFF, sentence, None)

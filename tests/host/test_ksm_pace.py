@@ -67,7 +67,7 @@ class Host:
     spare_bytes: int = 20 * GIB
     now_s: float = 0.0
     started: int = 0
-    paces: list[Pace] = field(default_factory=list)
+    grown_bytes: int = 0
 
     def pass_s(self, seconds: int, *, starts_per_s: int = 0) -> list[Pace]:
         passed: list[Pace] = []
@@ -79,6 +79,7 @@ class Host:
                     at_s=self.now_s, ksm=self.ksmd.sample(), ksmd_cpu_s=self.ksmd.cpu_s,
                     guests=len(self.ksmd.guests), started=self.started,
                     spare_bytes=self.spare_bytes, total_bytes=24 * GIB,
+                    grown_bytes=self.grown_bytes,
                 )
             )  # fmt: skip
             self.ksmd.run(pace.core_share)
@@ -126,6 +127,20 @@ def test_a_few_guests_among_many_wait_until_they_are_worth_a_look_at_all() -> No
     host.spare_bytes = 0
     (pace,) = host.pass_s(1)
     assert pace.state is State.MERGING
+
+
+def test_guests_that_grew_are_worth_a_look_when_they_grew_enough() -> None:
+    host = Host()
+    host.pass_s(10, starts_per_s=10)
+    host.pass_s(60)
+    host.grown_bytes += 40 * MIB
+    (pace,) = host.pass_s(1)
+    assert pace.state is State.RESTING
+    host.grown_bytes += 8 * 118 * MIB
+    scans = host.ksmd.full_scans
+    assert host.pass_s(1)[0].state is State.MERGING
+    assert host.pass_s(120)[-1].state is State.RESTING
+    assert host.ksmd.full_scans >= scans + 2
 
 
 def test_short_memory_makes_it_faster_even_beside_launches() -> None:
