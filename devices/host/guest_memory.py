@@ -1,4 +1,4 @@
-"""What one guest's memory costs the host: its own pages, its share of others', its page tables.
+"""What one guest's memory costs the host: what it wrote, its share of what it has in common.
 
 A guest's proportional memory (PSS) falls as siblings are added, for they divide what all share.
 What one more guest takes is what it does not share with everybody: `one_more_kib`.
@@ -14,13 +14,14 @@ from pathlib import Path
 class GuestMemory:
     """Sums over a process's mappings in KiB, as smaps_rollup names them (proc(5)).
 
-    `private_kib` is what nobody else maps; `clean_kib` the part of it that lies in a file too.
+    `anonymous_kib` is what it maps of memory that is no file's, whoever else does, and
+    `anonymous_pss_kib` its proportional part of that. A page a guest writes becomes anonymous, of
+    a file that it maps privately too: what is left is there for all (qemu's own, the template's).
     """
 
     pss_kib: int
-    private_kib: int
-    shared_kib: int
-    clean_kib: int = 0
+    anonymous_kib: int
+    anonymous_pss_kib: int
     swapped_kib: int = 0
     page_tables_kib: int = 0
 
@@ -30,16 +31,17 @@ class GuestMemory:
         return self.pss_kib + self.swapped_kib
 
     def one_more_kib(self, sharers: int) -> int:
-        """What another guest like it would take, `sharers` being those who share with all.
+        """What another guest like it would take, `sharers` being how many share with all.
 
-        A page all of them share is no cost of one more, and its part of the PSS, a `sharers`-th, is
-        left out; a page shared by a few counts with what it would then still cost. Nor is an
-        unwritten page of a file (qemu's own, the template's), which is there for all. Never less
-        than what is this guest's alone.
+        A page that all share is no cost of one more: its part of the PSS, a `sharers`-th, is left
+        out. Pages shared by fewer (merged with some siblings' only) make the answer too large
+        rather than too small.
         """
-        shared_by_few = self.pss_kib - self.private_kib - self.shared_kib // max(1, sharers)
-        own = self.private_kib - self.clean_kib + self.swapped_kib + self.page_tables_kib
-        return own + max(0, shared_by_few)
+        by_all = 0.0
+        if sharers > 1:
+            by_all = (self.anonymous_kib - self.anonymous_pss_kib) / (1 - 1 / sharers)
+        own = self.anonymous_pss_kib - by_all / max(1, sharers)
+        return max(0, round(own)) + self.swapped_kib + self.page_tables_kib
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,36 +52,30 @@ class GuestCost:
     one_more_kib: int
 
 
-_NAMES = {
-    "Pss": "pss",
-    "Private_Clean": "private",
-    "Private_Dirty": "private",
-    "Shared_Clean": "shared",
-    "Shared_Dirty": "shared",
-    "SwapPss": "swapped",
-}
+_NAMES = ("Pss", "Pss_Anon", "Anonymous", "SwapPss")
 
 
 def parse(smaps_rollup: str, status: str = "") -> GuestMemory:
     """From the texts of /proc/PID/smaps_rollup and /proc/PID/status; ValueError without a Pss."""
-    kib = dict.fromkeys(_NAMES.values(), 0)
-    clean = 0
-    seen = set()
+    kib: dict[str, int] = {}
     for line in smaps_rollup.splitlines():
         name, _, value = line.partition(":")
         if name in _NAMES:
-            kib[_NAMES[name]] += int(value.split()[0])
-            seen.add(name)
-        if name == "Private_Clean":
-            clean = int(value.split()[0])
-    if "Pss" not in seen:
+            kib[name] = int(value.split()[0])
+    if "Pss" not in kib:
         raise ValueError("smaps_rollup has no line Pss")
     tables = 0
     for line in status.splitlines():
         if line.startswith("VmPTE:"):
             tables = int(line.split()[1])
+    anonymous = kib.get("Anonymous", kib["Pss"])
+    # kernels before 5.4 do not tell them apart
     return GuestMemory(
-        kib["pss"], kib["private"], kib["shared"], clean, kib["swapped"], tables
+        pss_kib=kib["Pss"],
+        anonymous_kib=anonymous,
+        anonymous_pss_kib=kib.get("Pss_Anon", min(anonymous, kib["Pss"])),
+        swapped_kib=kib.get("SwapPss", 0),
+        page_tables_kib=tables,
     )
 
 

@@ -106,7 +106,8 @@ class PssRotation:
         self.known_kib[guest.serial] = memory.total_kib
         self.costs[guest.serial] = GuestCost(
             age_s=self._boot_clock() - guest.start_time / TICKS_PER_S,
-            one_more_kib=memory.one_more_kib(len(self._guests)),
+            # the template's process may share with them all
+            one_more_kib=memory.one_more_kib(len(self._guests) + 1),
         )
 
     def _forget(self, serial: str) -> None:

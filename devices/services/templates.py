@@ -207,7 +207,7 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
     _say(host_name, "making", "Checking the template by a clone.")
     try:
         first_clone = _check(launch, template)
-        _know_cost(host_name, key, None if first_clone is None else first_clone.one_more_kib(1))
+        _know_cost(host_name, key, None if first_clone is None else first_clone.one_more_kib(2))
     except BaseException:
         template.close()
         shutil.rmtree(folder, ignore_errors=True)

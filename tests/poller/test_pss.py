@@ -17,7 +17,7 @@ class Bench:
         self.now = 50.0
         self.cost_s = cost_s
         self.measured: list[str] = []
-        self.answer: GuestMemory | None = GuestMemory(20_000, 5_000, 30_000)
+        self.answer: GuestMemory | None = GuestMemory(20_000, 5_000, 5_000)
 
     def measure(self, guest: GuestRef) -> GuestMemory | None:
         self.now += self.cost_s
