@@ -91,7 +91,7 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             await self._close()
             return
         await self.accept()
-        if fragments.OPERATIONS in parts:
+        if parts & fragments.ABOUT_OPERATIONS:
             parts |= {fragments.PROGRESS}
         if fragments.CAPACITY in parts:
             parts |= {fragments.NOTICES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,11 +15,13 @@ from devices.models import Device
 COUNTS = "counts"
 HOSTS = "hosts"
 OPERATIONS = "operations"
+WATCHED = "watched"  # operations as a wall shows them: without buttons
 PROGRESS = "progress"
 CAPACITY = "capacity"
 NOTICES = "notices"
+ABOUT_OPERATIONS = frozenset({OPERATIONS, WATCHED})
 # what the renderer is asked for; progress comes with operations, notices with capacity
-PARTS = frozenset({COUNTS, HOSTS, OPERATIONS, CAPACITY})
+PARTS = frozenset({COUNTS, HOSTS, CAPACITY}) | ABOUT_OPERATIONS
 
 
 @dataclass(frozen=True)
@@ -43,42 +45,52 @@ class Rendered:
     operation_running: bool | None = None
 
 
-Render = Callable[[frozenset[str], Mapping[str, Mapping[str, Any]], float], Rendered]
+Render = Callable[
+    [frozenset[str], Mapping[str, Mapping[str, Any]], float, Sequence[int]], Rendered
+]
 
 
 def render(
-    parts: frozenset[str], samples: Mapping[str, Mapping[str, Any]], online_per_s: float
+    parts: frozenset[str],
+    samples: Mapping[str, Mapping[str, Any]],
+    online_per_s: float,
+    online_each_s: Sequence[int] = (),
 ) -> Rendered:
-    """Render the asked-for parts. Runs in a thread, for it asks the database."""
+    """Render the asked-for parts. Runs in a thread, for it asks the database.
+
+    `online_each_s`: how many devices came online in each of the last seconds, oldest first.
+    """
     made: list[Fragment] = []
     running: bool | None = None
     if COUNTS in parts:
         made.append(Fragment(COUNTS, render_to_string("live/counts.html", panels.counts())))
     if HOSTS in parts and samples:
-        context = panels.hosts(samples, online_per_s)
+        context = panels.hosts(samples, online_per_s, online_each_s)
         made.append(Fragment(HOSTS, render_to_string("live/hosts.html", context)))
     if CAPACITY in parts:
         made.append(Fragment(CAPACITY, render_to_string("live/capacity.html", panels.capacity())))
         made.append(Fragment(NOTICES, render_to_string("live/notices.html", panels.notices())))
-    if OPERATIONS in parts:
+    if parts & ABOUT_OPERATIONS:
         shown = panels.recent_operations()
         running = any(o["running"] for o in shown["operations"])
-        made += _operations(shown)
+        made += _operations(shown, parts)
     return Rendered(tuple(made), running)
 
 
-def _operations(shown: Mapping[str, Any]) -> list[Fragment]:
+def _operations(shown: Mapping[str, Any], parts: frozenset[str]) -> list[Fragment]:
     key = tuple(
-        (o["id"], o["state"], o["cancelling"], o["cancellable"]) for o in shown["operations"]
+        (o["id"], o["state"], o["cancelling"], o["cancellable"], o["undoable"])
+        for o in shown["operations"]
     )
     progress = "".join(
         render_to_string("live/progress.html", {"o": o})
         for o in shown["operations"] if o["running"]
     )
-    return [
-        Fragment(OPERATIONS, render_to_string("live/operations.html", dict(shown)), key),
-        Fragment(PROGRESS, progress),
-    ]
+    made = [Fragment(PROGRESS, progress)]
+    for name in sorted(parts & ABOUT_OPERATIONS):
+        context = {**shown, "watched": name == WATCHED}
+        made.append(Fragment(name, render_to_string("live/operations.html", context), key))
+    return made
 
 
 @lru_cache(maxsize=20_000)

@@ -8,8 +8,7 @@ import logging
 import struct
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from channels.db import DatabaseSyncToAsync
 from django.conf import settings
 
 from devices.live import fragments
+from devices.live.arrivals import Arrivals
 from devices.live.board import Board
 from devices.live.message import Message
 from devices.live.subscription import Subscription
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 RENDER_EVERY_S = 0.5  # counts at 2 Hz at most
 REFRESH_S = 1.0  # a running operation's rate and time left
 CAPACITY_REFRESH_S = 3.0
-LAUNCH_WINDOW_S = 10.0
 GATHER_S = 0.008  # what is published together is sent together
 # after a round the hub rests so many times as long as the round took: with many viewers it sends
 # less often instead of taking the whole core
@@ -52,6 +51,7 @@ class Watched:
 
     samples: dict[str, dict[str, Any]] = field(default_factory=dict)
     online_per_s: float = 0.0
+    online_each_s: Sequence[int] = ()
 
 
 class Hub:
@@ -80,7 +80,7 @@ class Hub:
         self._clock = clock
         self._watched = Watched()
         self._dirty: set[str] = set(fragments.PARTS)
-        self._arrivals: deque[float] = deque()
+        self._arrivals = Arrivals()
         self._states: dict[int, str] = {}
         self._operation_running = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -197,19 +197,13 @@ class Hub:
         moved = [(int(slot), str(state)) for slot, state in changes["devices"]]
         for slot, state in moved:
             if state == State.ONLINE and self._states.get(slot) in STARTING:
-                self._arrivals.append(now)
+                self._arrivals.note(now)
             self._states[slot] = state
         if moved:
             self.board.put_states(moved, changes.get("at"))
-            self._dirty |= {fragments.COUNTS, fragments.CAPACITY, fragments.OPERATIONS}
+            self._dirty |= {fragments.COUNTS, fragments.CAPACITY} | fragments.ABOUT_OPERATIONS
         if changes["operations"]:
-            self._dirty.add(fragments.OPERATIONS)
-
-    def _launch_rate(self) -> float:
-        now = self._clock()
-        while self._arrivals and now - self._arrivals[0] > LAUNCH_WINDOW_S:
-            self._arrivals.popleft()
-        return len(self._arrivals) / LAUNCH_WINDOW_S
+            self._dirty |= fragments.ABOUT_OPERATIONS
 
     async def _render_forever(self) -> None:
         refreshed = capacity_at = self._clock()
@@ -218,7 +212,7 @@ class Hub:
             now = self._clock()
             if self._operation_running and now - refreshed >= REFRESH_S:
                 refreshed = now
-                self._dirty.add(fragments.OPERATIONS)
+                self._dirty |= fragments.ABOUT_OPERATIONS
             if now - capacity_at >= CAPACITY_REFRESH_S:
                 capacity_at = now
                 self._dirty.add(fragments.CAPACITY)
@@ -230,13 +224,15 @@ class Hub:
             if not parts:
                 continue
             self._dirty -= parts
-            self._watched.online_per_s = self._launch_rate()
+            self._watched.online_per_s = self._arrivals.per_s(now)
+            self._watched.online_each_s = self._arrivals.each_s(now)
             await self._render_once(parts)
 
     async def _render_once(self, parts: frozenset[str]) -> None:
         try:
             rendered = await self._render(
-                parts, dict(self._watched.samples), self._watched.online_per_s
+                parts, dict(self._watched.samples), self._watched.online_per_s,
+                self._watched.online_each_s,
             )
         except Exception:
             log.exception("The page's %s could not be rendered; trying again", sorted(parts))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devices.live import words
-from devices.services import bus, deaths, operations, summary
+from devices.services import bus, deaths, operations, summary, undo
 from devices.services import capacity as fleet_capacity
 from devices.services.progress import OperationView
 from devices.states import State
@@ -53,6 +53,7 @@ def capacity() -> dict[str, Any]:
         "fits": fleet.fits,
         "fits_text": f"{fleet.fits:,}",
         "most": fleet.most,
+        "percent": round(100 * fleet.devices / fleet.most, 1) if fleet.most else 0,
         "most_text": f"{fleet.most:,}",
         "removable": sum(
             n for state, n in by_state.items() if state not in (State.GONE, State.STOPPING)
@@ -83,6 +84,8 @@ def operation(o: OperationView) -> dict[str, Any]:
         "running": o.state == "running",
         "cancellable": o.state == "running" and o.kind == "add" and not o.cancel_requested,
         "cancelling": o.state == "running" and o.cancel_requested,
+        "undoable": (left := undo.leaves(o)),
+        "undoable_text": words.devices(left),
         "ended": o.done + o.failed + o.cancelled,
         "of": of,
         "done": o.done,
@@ -128,14 +131,32 @@ def _absent(label: str) -> dict[str, Any]:
     }
 
 
-def _memory(memory: Mapping[str, Any]) -> dict[str, Any]:
+def _memory(sample: Mapping[str, Any], guests_bytes: int) -> dict[str, Any]:
+    """Memory as a stack: what is there, and beyond its end what merging saves."""
+    memory, ksm = sample["memory"], sample["ksm"]
     total, available = memory["total_bytes"], memory["available_bytes"]
+    zram = sum(d["used_bytes"] for d in sample["zram"] or ())
+    saved = ksm["saved_bytes"] if ksm else 0
+    used = total - available
+    guests = min(guests_bytes, max(0, used - zram))
+    parts = (
+        ("guests", guests), ("rest", used - guests - zram), ("zram", zram),
+        ("free", available), ("saved", saved),
+    )
+    stack, x = [], 0.0
+    for name, count in parts:
+        width = 100 * count / (total + saved)
+        stack.append({
+            "name": name, "text": words.size(count), "none": not count,
+            "x": f"{x:.2f}", "width": f"{width:.2f}",
+        })
+        x += width
     swap = memory["swap_total_bytes"] - memory["swap_free_bytes"]
-    detail = f"{words.size(available)} free of {words.size(total)}"
+    detail = f"of {words.size(total)}"
     if memory["swap_total_bytes"]:
         detail += f" · swap {words.size(swap)}"
-    used = total - available
-    return _card("Memory", f"{words.size(used)} used", detail, percent=100 * used / total)
+    card = _card("Memory", f"{words.size(used)} used", detail, percent=100 * used / total)
+    return card | {"stack": stack}
 
 
 def _ksm(ksm: Mapping[str, Any] | None, merging: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -187,28 +208,56 @@ def _load(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def host(
-    name: str, sample: Mapping[str, Any] | None, merging: Mapping[str, Any] | None = None
+    name: str,
+    sample: Mapping[str, Any] | None,
+    merging: Mapping[str, Any] | None = None,
+    guests_bytes: int = 0,
 ) -> dict[str, Any]:
-    """One host's cards; `heard` is false when it has said nothing yet."""
+    """One host's cards; `heard` is false when it has said nothing yet.
+
+    `guests_bytes`: memory that guests have for themselves, as last measured.
+    """
     if sample is None:
         labels = ("Load", "Memory", "KSM", "zram", "Pressure")
         cards = [_absent(label) | {"detail": "no sample yet"} for label in labels]
         return {"name": name, "heard": False, "cards": cards}
     cards = [
-        _load(sample), _memory(sample["memory"]), _ksm(sample["ksm"], merging),
+        _load(sample), _memory(sample, guests_bytes), _ksm(sample["ksm"], merging),
         _zram(sample["zram"]), _pressure(sample["psi"]),
     ]
     return {"name": name, "heard": True, "cards": cards}
 
 
-def hosts(samples: Mapping[str, Mapping[str, Any] | None], online_per_s: float) -> dict[str, Any]:
+def _sparkline(counts: Sequence[int]) -> dict[str, Any]:
+    """Counts as the outline of an area in a box of 60 by 20."""
+    most = max((*counts, 1))
+    step = 60 / max(1, len(counts))
+    points = " ".join(
+        f"{i * step:.1f},{y:.1f} {(i + 1) * step:.1f},{y:.1f}"
+        for i, y in enumerate(20 - 20 * count / most for count in counts)
+    )
+    return {"points": f"0,20 {points} 60,20", "most": f"{max((*counts, 0)):,}"}
+
+
+def _guests_bytes(name: str) -> int:
+    return sum(bus.pss(name).values()) * 1024
+
+
+def hosts(
+    samples: Mapping[str, Mapping[str, Any] | None],
+    online_per_s: float,
+    online_each_s: Sequence[int] = (),
+) -> dict[str, Any]:
     """The statistics row: every host's cards and the rate at which devices come online."""
     rate = words.rate(online_per_s)
     number, _, unit = rate.partition("/")
-    launch = _card("Coming online", f"{number} /{unit}", "over the last 10 s", name="rate")
+    line = _sparkline(online_each_s)
+    detail = f"the last minute; most in a second: {line['most']}"
+    launch = _card("Coming online", f"{number} /{unit}", detail, name="rate") | {"line": line}
     return {
         "hosts": [
-            host(name, sample, bus.merging_status(name)) for name, sample in sorted(samples.items())
+            host(name, sample, bus.merging_status(name), _guests_bytes(name) if sample else 0)
+            for name, sample in sorted(samples.items())
         ],
         "launch": launch,
     }

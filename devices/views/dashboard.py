@@ -25,6 +25,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "notices": panels.notices()["notices"],
         "stats": panels.hosts(samples, 0.0),
         "operations": panels.recent_operations()["operations"],
+        "cores": sum(host["cores"] for host in fleet["hosts"]),
         "machines": [hosts.machine(host) for host in fleet["hosts"]],
         "firmware": fleet["firmware"],
         "buttons": BUTTONS,

@@ -46,10 +46,21 @@ def _came_online(device: Device) -> str:
 @says_errors
 def device_at(request: HttpRequest, slot: int) -> HttpResponse:
     """To the device that has this place on the wall."""
+    return redirect("device", _serial_at(slot))
+
+
+@require_safe
+@says_errors
+def serial_at(request: HttpRequest, slot: int) -> HttpResponse:
+    """The serial of the device that has this place on the wall, as plain text."""
+    return HttpResponse(_serial_at(slot), content_type="text/plain; charset=utf-8")
+
+
+def _serial_at(slot: int) -> str:
     found = listing.by_slots(slot, slot) if slot < MOST_SLOTS else []
     if not found:
         raise NotFound(f"There is no device in place {slot} any more.")
-    return redirect("device", found[0].serial)
+    return found[0].serial
 
 
 @require_safe

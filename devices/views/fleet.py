@@ -11,6 +11,7 @@ from devices.errors import BadRequest
 from devices.live import words
 from devices.models import Operation
 from devices.services import operations
+from devices.services import undo as undoing
 from devices.views.sentences import is_htmx, says_errors, toast
 
 
@@ -74,3 +75,11 @@ def cancel(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Stop starting what an addition has not started yet."""
     operations.cancel(operation_id, _actor(request))
     return _answer(request, "Cancelling: what is starting or online stays.")
+
+
+@require_POST
+@says_errors
+def undo(request: HttpRequest, operation_id: int) -> HttpResponse:
+    """Remove again what an addition added."""
+    operation = undoing.undo(operation_id, _actor(request), _key(request))
+    return _answer(request, f"Undoing: {_removing(operation).lower()}")

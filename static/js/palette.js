@@ -25,8 +25,8 @@ export function tokens() {
   const style = getComputedStyle(document.documentElement);
   const token = (name) => style.getPropertyValue(name).trim();
   cached = {
-    rule: token("--rule"), muted: token("--muted"), raise: token("--raise"), ink: token("--ink"),
-    paper: token("--paper"),
+    rule: token("--rule"), muted: token("--muted"), raise: token("--raise"), press: token("--press"), ink: token("--ink"),
+    paper: token("--paper"), hot: token("--hot"), flash: token("--flash"), ember: token("--ember"),
     states: STATES.map((state) => (state ? token(`--state-${state}`) : token("--rule"))),
     font: token("--font"),
   };

@@ -1,81 +1,136 @@
-// Every device as a cell in its own place, coloured and marked by state, brighter with its CPU.
+// Every device as a cell in its own place. Pixels are copied from sprites into one image, and only
+// the bands of cells that changed are put on the screen.
 import { on, tell } from "./bus.js";
-import { grid, surface } from "./canvas.js";
-import { Cells } from "./cells.js";
-import { WALL_DELTA, WALL_SNAPSHOT } from "./frames.js";
-import { onTheme, STATES, tokens } from "./palette.js";
+import { grid } from "./canvas.js";
+import { onTheme, STATES } from "./palette.js";
+import { occupied, wall } from "./places.js";
+import { sprites, STEPS } from "./sprites.js";
+
+// the layout holds this many, so that it does not change with every device
+const CAPACITIES = [60, 100, 150, 250, 400, 600, 1000, 1500, 2500, 4000, 6000, 10_000, 15_000, 25_000];
+const MOST_PIXELS = 6_000_000;
+const FADE_MS = 900, FRAME_MS = 33;
+const ONLINE = STATES.indexOf("online");
+const STARTING = ["requested", "spawning", "booting"].map((state) => STATES.indexOf(state));
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const canvas = document.getElementById("wall");
-const LEAST_PLACES = 60;
-const ONLINE = STATES.indexOf("online");
-const cells = new Cells();
-let layout = { columns: 1, across: 1, down: 1 }; // of the last drawing, to find a cell by
+// where cells are, in CSS pixels, for the pointer
+export const layout = { capacity: 0, columns: 1, rows: 1, left: [], top: [], w: 1, h: 1, scale: 1 };
+const fades = new Map(); // slot -> when it began
+let pen, image, pixels, look, x = [], y = [], cellW = 1, cellH = 1;
+let bands = new Uint8Array(0), asked = 0, lastFade = 0;
 
-function draw(pen, width, height) {
-  const look = tokens();
-  const { states, loads } = cells;
-  const count = Math.max(cells.places, LEAST_PLACES);
-  const { columns, rows, size } = grid(count, width, height);
-  const gap = size > 26 ? 4 : size > 10 ? 2 : 1;
-  const w = (width + gap) / columns - gap, h = Math.min((height + gap) / rows - gap, w * 1.25);
-  layout = { columns, across: w + gap, down: h + gap };
-  pen.clearRect(0, 0, width, height);
-  for (let slot = 0; slot < count; slot += 1) {
-    const x = (slot % columns) * (w + gap), y = Math.floor(slot / columns) * (h + gap);
-    const state = states[slot] || 0;
-    pen.globalAlpha = state ? (state === ONLINE ? 0.58 + (loads[slot] / 255) * 0.42 : 1) : 0.45;
-    pen.fillStyle = look.states[state];
-    if (!state) { pen.fillRect(x + w * 0.4, y + h * 0.4, w * 0.2, h * 0.2); continue; }
-    if (state === ONLINE) pen.fillRect(x, y, w, h);
-    else mark(pen, STATES[state], x, y, w, h, look);
-  }
-  pen.globalAlpha = 1;
+function capacity() {
+  const needed = occupied();
+  const fitting = CAPACITIES.find((size) => size >= needed) || Math.ceil(needed / 5000) * 5000;
+  // a shrinking fleet keeps its places until most are empty
+  return layout.capacity > fitting && needed > layout.capacity * 0.4 ? layout.capacity : fitting;
 }
 
-// States differ in shape as well as in colour.
-function mark(pen, state, x, y, w, h, look) {
-  const line = Math.max(1, Math.min(w, h) * 0.13);
-  pen.lineWidth = line;
-  pen.strokeStyle = pen.fillStyle;
-  const box = [x + line / 2, y + line / 2, w - line, h - line];
-  if (Math.min(w, h) < 5) { pen.fillRect(x, y, w, h); return; }
-  pen.strokeRect(...box);
-  if (state === "booting" || state === "rebooting") pen.fillRect(x, y + h / 2, w, h / 2);
-  else if (state === "spawning") pen.fillRect(x + w * 0.35, y + h * 0.35, w * 0.3, h * 0.3);
-  else if (state === "updating") pen.fillRect(x, y, w, h * 0.4);
-  else if (state === "failed" || state === "offline") {
-    if (state === "failed") { pen.fillRect(x, y, w, h); pen.strokeStyle = look.paper; }
-    pen.beginPath();
-    pen.moveTo(x + w * 0.2, y + h * 0.2);
-    pen.lineTo(x + w * 0.8, y + h * 0.8);
-    if (state === "failed") { pen.moveTo(x + w * 0.8, y + h * 0.2); pen.lineTo(x + w * 0.2, y + h * 0.8); }
-    pen.stroke();
+function arrange() {
+  const box = canvas.parentElement;
+  const width = box.clientWidth, height = box.clientHeight;
+  if (!width || !height) return false;
+  const scale = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)));
+  const across = Math.floor(width * scale), down = Math.floor(height * scale);
+  const count = capacity();
+  const { columns, rows, size } = grid(count, across, down);
+  const gap = Math.max(1, Math.round(size > 60 ? 5 * scale : size > 14 ? size * 0.13 : size > 4 ? 1 : 0));
+  cellW = Math.max(1, Math.floor((across + gap) / columns) - gap);
+  cellH = Math.max(1, Math.min(Math.floor((down + gap) / rows) - gap, Math.round(cellW * 1.25)));
+  const pitch = Math.min((down + gap) / rows, cellH + gap * 1.6);
+  x = Int32Array.from({ length: columns }, (_, i) => Math.floor((i * (across + gap)) / columns));
+  y = Int32Array.from({ length: rows }, (_, i) => Math.floor(i * pitch));
+  canvas.width = across;
+  canvas.height = down;
+  pen = canvas.getContext("2d", { alpha: false });
+  image = pen.createImageData(across, down);
+  pixels = new Uint32Array(image.data.buffer);
+  look = sprites(cellW, cellH);
+  bands = new Uint8Array(rows);
+  Object.assign(layout, {
+    capacity: count, columns, rows, scale, w: cellW / scale, h: cellH / scale,
+    left: Array.from(x, (v) => v / scale), top: Array.from(y, (v) => v / scale),
+  });
+  return true;
+}
+
+function cell(slot, sprite) {
+  const row = Math.floor(slot / layout.columns);
+  if (row >= layout.rows) return;
+  const width = image.width;
+  let to = y[row] * width + x[slot - row * layout.columns], from = 0;
+  for (let line = 0; line < cellH; line += 1, to += width) {
+    for (let i = 0; i < cellW; i += 1) pixels[to + i] = sprite[from + i];
+    from += cellW;
+  }
+  bands[row] = 1;
+}
+
+const plain = (slot) => cell(slot, look.of(wall.states[slot] || 0, wall.levels[slot] || 0));
+
+function show() {
+  for (let row = 0; row < layout.rows; row += 1) {
+    if (!bands[row]) continue;
+    let last = row;
+    while (bands[last + 1]) last += 1;
+    bands.fill(0, row, last + 1);
+    pen.putImageData(image, 0, 0, 0, y[row], image.width, y[last] + cellH - y[row]);
+    row = last;
   }
 }
 
-function slotAt(event) {
-  const box = canvas.getBoundingClientRect();
-  const column = Math.floor((event.clientX - box.left) / layout.across);
-  const slot = Math.floor((event.clientY - box.top) / layout.down) * layout.columns + column;
-  return column < layout.columns && cells.states[slot] ? slot : -1;
+function everything() {
+  asked = 0;
+  if (!arrange()) return;
+  pixels.fill(look.paper);
+  for (let slot = 0; slot < layout.capacity; slot += 1) plain(slot);
+  pen.putImageData(image, 0, 0);
+  bands.fill(0);
+  tell("arranged");
+}
+
+function fade(now) {
+  asked = 0;
+  if (now - lastFade >= FRAME_MS) {
+    lastFade = now;
+    for (const [slot, began] of fades) {
+      const step = Math.floor(((now - began) / FADE_MS) * STEPS);
+      if (step >= STEPS) { fades.delete(slot); plain(slot); continue; }
+      cell(slot, look.fading(wall.states[slot] || 0, wall.levels[slot] || 0, Math.max(0, step)));
+    }
+    show();
+  }
+  if (fades.size) ask(fade);
+}
+
+function ask(what) {
+  if (!asked) asked = requestAnimationFrame(what);
+}
+
+function askAll() {
+  cancelAnimationFrame(asked);
+  asked = requestAnimationFrame(everything);
+}
+
+// A birth and a death are seen as they happen; whatever else changes, changes.
+function tellingMove(before, after) {
+  return after !== before && (!after || (after === ONLINE && STARTING.includes(before)));
+}
+
+function take(changed) {
+  if (!changed || occupied() > layout.capacity || capacity() !== layout.capacity) { askAll(); return; }
+  const now = performance.now();
+  for (const { slot, before } of changed) {
+    if (!still.matches && tellingMove(before, wall.states[slot])) fades.set(slot, now);
+    else if (!fades.has(slot)) plain(slot);
+  }
+  ask(fade);
 }
 
 if (canvas) {
-  canvas.addEventListener("pointermove", (event) => {
-    const slot = slotAt(event);
-    canvas.title = slot < 0 ? "" : `${STATES[cells.states[slot]]}, ${Math.round(cells.loads[slot] / 2.55)} % of a core`;
-  });
-  canvas.addEventListener("click", (event) => {
-    const slot = slotAt(event);
-    if (slot < 0) return; // the link around it leads to the list
-    event.preventDefault();
-    location.assign(`/devices/at/${slot}`);
-  });
-  const redraw = surface(canvas, draw);
-  onTheme(redraw);
-  on("frame", (frame) => {
-    if (frame.kind !== WALL_SNAPSHOT && frame.kind !== WALL_DELTA) return;
-    if (cells.take(frame)) redraw();
-    else tell("send", { wall: "snapshot" });
-  });
+  new ResizeObserver(askAll).observe(canvas.parentElement);
+  onTheme(askAll);
+  on("places", take);
 }

@@ -46,7 +46,8 @@ class Page:
         self.faults = 0
 
     def render(
-        self, parts: frozenset[str], samples: Mapping[str, Any], online_per_s: float
+        self, parts: frozenset[str], samples: Mapping[str, Any], online_per_s: float,
+        online_each_s: Sequence[int],
     ) -> Rendered:
         self.renderings += 1
         made = [Fragment(part, f'<p id="{part}">{self.renderings}</p>') for part in sorted(parts)]
