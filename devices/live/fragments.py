@@ -79,7 +79,7 @@ def render(
 
 def _operations(shown: Mapping[str, Any], parts: frozenset[str]) -> list[Fragment]:
     key = tuple(
-        (o["id"], o["state"], o["cancelling"], o["cancellable"], o["undoable"])
+        (o["id"], o["state"], o["cancelling"], o["cancellable"], bool(o["undoable"]))
         for o in shown["operations"]
     )
     progress = "".join(

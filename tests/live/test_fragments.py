@@ -60,7 +60,7 @@ def test_a_moving_bar_leaves_the_button_where_it_is() -> None:
     Operation.objects.update(cancel_requested_at=timezone.now())
     cancelling = _render(fragments.OPERATIONS)[fragments.OPERATIONS]
     assert cancelling.key != after[fragments.OPERATIONS].key
-    assert "cancelling" in cancelling.html and "<button" not in cancelling.html
+    assert "cancelling" in cancelling.html and "cancel-" not in cancelling.html
 
 
 def test_the_renderer_says_whether_something_runs() -> None:
@@ -98,3 +98,30 @@ def test_the_wall_starts_with_every_place_taken() -> None:
     a_device(host, slot=3, state=State.OFFLINE)
     a_device(host, slot=None, state=State.GONE)
     assert fragments.slot_states() == {3: "offline"}
+
+
+def test_memory_is_stacked_whole_and_what_merging_saves_lies_beyond() -> None:
+    gib = 1 << 30
+    memory = {"total_bytes": 16 * gib, "available_bytes": 6 * gib,
+              "swap_total_bytes": 0, "swap_free_bytes": 0}
+    sample = _sample(memory=memory, ksm={"saved_bytes": 4 * gib},
+                     zram=[{"used_bytes": 1 * gib}])
+    stack = {part["name"]: part for part in panels._memory(sample, 7 * gib)["stack"]}
+    assert {name: part["text"] for name, part in stack.items()} == {
+        "guests": "7.0 GiB", "rest": "2.0 GiB", "zram": "1.0 GiB", "free": "6.0 GiB",
+        "saved": "4.0 GiB",
+    }
+    assert float(stack["saved"]["x"]) == pytest.approx(80, abs=0.1)
+    assert sum(float(part["width"]) for part in stack.values()) == pytest.approx(100, abs=0.1)
+    # guests were measured a while ago and are less than they seemed
+    assert panels._memory(sample, 20 * gib)["stack"][1]["text"] == "0 B"
+
+
+def test_a_wall_shows_operations_without_a_button() -> None:
+    operation = Operation.objects.create(kind="add", count=1, created_at=timezone.now())
+    Target.objects.create(operation=operation, device=a_device(a_host("here")))
+    made = _render(fragments.OPERATIONS, fragments.WATCHED)
+    assert made[fragments.OPERATIONS].html.count("hx-post") == 2  # cancel, undo
+    watched = made[fragments.WATCHED].html
+    assert 'id="operations"' in watched and "Add 1 device" in watched
+    assert "hx-post" not in watched and "<button" not in watched

@@ -106,3 +106,13 @@ def test_a_stranger_changes_nothing(fleet_host: Any) -> None:
 def test_looking_at_a_button_does_not_press_it(client: Client, fleet_host: Any) -> None:
     assert client.get("/devices/add?count=1").status_code == 405
     assert not Operation.objects.exists()
+
+
+def test_an_addition_is_undone_and_a_removal_is_not(htmx: Any, fleet_host: Any) -> None:
+    htmx("/devices/add", {"count": "2"})
+    answer = htmx(f"/operations/{Operation.objects.get().id}/undo", {})
+    assert "Undoing: removing 2 devices." in answer.content.decode()
+    removal = Operation.objects.get(kind="remove")
+    answer = htmx(f"/operations/{removal.id}/undo", {})
+    assert answer.status_code == 409
+    assert "A removal cannot be undone" in answer.content.decode()
