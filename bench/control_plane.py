@@ -159,10 +159,10 @@ class Page:
             async for message in socket:
                 self._messages += 1
                 if isinstance(message, bytes):
-                    sequence = frames.decode(message).sequence
+                    sequence = frames.decode_all(message)[-1].sequence
                 else:
                     sequence = int(message.removeprefix("<!--").partition("-->")[0])
-                await socket.send(json.dumps({"ack": sequence}))
+                await socket.send(sequence.to_bytes(4, "little"))
 
     def counted(self) -> int:
         """How many messages came since this was asked last."""

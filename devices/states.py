@@ -128,7 +128,8 @@ def move(
         columns.setdefault("ended_at", at)
     if new is State.GONE:
         columns.setdefault("slot", None)
-    with transaction.atomic():
+    # inside a transaction already, a savepoint would be two statements for nothing
+    with transaction.atomic(savepoint=False):
         # the lock makes read and write one step: row locks on PostgreSQL, the database's
         # single writer on SQLite, where a transaction begins IMMEDIATE
         found = list(

@@ -7,11 +7,13 @@ few seconds and nothing else.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import threading
 import time
 from collections.abc import Sequence
 
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -63,23 +65,27 @@ def launch(host_name: str) -> None:
             _launching.release()
 
 
-def _launch_some(host_name: str) -> int:
+def _launch_some(host_name: str) -> bool:
+    """Start a few; whether there may be room for more."""
     host = Host.objects.filter(name=host_name).first()
     if host is None:
-        return 0
+        return False
     waiting = Device.objects.filter(host=host, state=State.REQUESTED).order_by("id")
-    first = waiting.select_related("firmware").first()
-    if first is None:
-        return 0
+    next_ones = list(
+        waiting.select_related("firmware").defer("command_line")[:MOST_AT_ONCE]
+    )
+    if not next_ones:
+        return False
+    first = next_ones[0]
     template = None
     if first.start == Device.Start.WARM:
         template = _template(host, first.firmware)
     kind = Device.Start.COLD if template is None else Device.Start.WARM
-    at_once = min(room.room(host, kind, PER_CORE[kind]), MOST_AT_ONCE)
-    if at_once == 0:
-        return 0
-    alike = waiting.filter(start=first.start, firmware=first.firmware)[:at_once]
-    devices = list(alike.select_related("firmware"))
+    places = room.room(host, kind, PER_CORE[kind])
+    if places == 0:
+        return False
+    alike = [d for d in next_ones if (d.start, d.firmware) == (first.start, first.firmware)]
+    devices = alike[:places]
     with _in_hand_lock:
         _in_hand.update(d.id for d in devices)
     try:
@@ -90,11 +96,12 @@ def _launch_some(host_name: str) -> int:
                 attempts=F("attempts") + 1, start=kind,
             )
         }
-        _start(host, [d for d in devices if d.id in moved], template)
+        started = _start(host, [d for d in devices if d.id in moved], template)
     finally:
         with _in_hand_lock:
             _in_hand.difference_update(d.id for d in devices)
-    return len(devices)
+    # when every place is taken, the next report that frees one asks again
+    return started < places
 
 
 def _template(host: Host, firmware: Firmware) -> Template | None:
@@ -106,7 +113,8 @@ def _template(host: Host, firmware: Firmware) -> Template | None:
         return None
 
 
-def _start(host: Host, devices: Sequence[Device], template: Template | None) -> None:
+def _start(host: Host, devices: Sequence[Device], template: Template | None) -> int:
+    """Start these and write down what became of each; how many started."""
     began = time.monotonic()
     started: list[Device] = []
     for device in devices:
@@ -130,6 +138,7 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
         templates.discard(host.name, f"No clone of a round woke: {failures[0]}")
     if started:
         _record(host, started)
+    return len(started)
 
 
 def _not_started(device: Device, error: Exception, *, warm: bool) -> None:
@@ -150,14 +159,18 @@ def _not_started(device: Device, error: Exception, *, warm: bool) -> None:
 def _record(host: Host, started: Sequence[Device]) -> None:
     """Write down the guests of devices, and end those that nobody wants any more."""
     merging.note_started(len(started))
-    Device.objects.bulk_update(started, ["boot_id", "pid", "start_time", "command_line"])
-    transitions.move(
-        [d.id for d in started], old=State.SPAWNING, new=State.BOOTING, spawned_at=timezone.now()
-    )
-    wanted = set(
-        Device.objects.filter(id__in=[d.id for d in started], state__in=guests.EXITABLE)
-        .values_list("id", flat=True)
-    )
+    with transaction.atomic():
+        _write_processes(started)
+        booting = transitions.move(
+            [d.id for d in started], old=State.SPAWNING, new=State.BOOTING,
+            spawned_at=timezone.now(),
+        )
+    wanted = {d.id for d in booting}
+    if len(wanted) < len(started):  # some have reported already, some nobody wants
+        wanted = set(
+            Device.objects.filter(id__in=[d.id for d in started], state__in=guests.EXITABLE)
+            .values_list("id", flat=True)
+        )
     bus.publish_guests(
         host.name,
         started=[
@@ -170,3 +183,17 @@ def _record(host: Host, started: Sequence[Device]) -> None:
         [ProcessIdentity(d.boot_id, d.pid or 0, d.start_time or 0) for d in unwanted],
         deadline_s=10.0,
     )
+
+
+def _write_processes(started: Sequence[Device]) -> None:
+    """Write each device's process; a prepared statement costs a tenth of Django's bulk_update."""
+    table = connection.ops.quote_name(Device._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {table} SET boot_id = %s, pid = %s, start_time = %s, command_line = %s"
+            " WHERE id = %s",
+            [
+                (d.boot_id, d.pid, d.start_time, json.dumps(d.command_line), d.id)
+                for d in started
+            ],
+        )

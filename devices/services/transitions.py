@@ -43,7 +43,7 @@ def move(
     moved, as they were before. See `devices.states.move`.
     """
     at = at or timezone.now()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         moved = states.move(ids, old=old, new=new, at=at, reason=reason, **columns)
         if not moved:
             return []

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from devices.models import Device, Host
 from devices.qemu.errors import DiskFull, GuestSpawnFailed, QemuError
@@ -97,3 +99,49 @@ def test_a_full_disk_says_nothing_of_the_template(
     waking(monkeypatch, DiskFull(Path("/"), 0, 256))
     launching.launch("here")
     assert discarded == []
+
+
+def test_a_round_that_fills_every_place_is_one_round_of_few_statements(
+    host: Host, settings: Any, monkeypatch: pytest.MonkeyPatch,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    settings.LAUNCH_WIDTH = 3
+    for _ in range(6):
+        a_device(host, state=State.REQUESTED, start="warm")
+    waking(monkeypatch, None, None, None)
+    with django_assert_max_num_queries(18):
+        launching.launch("here")
+    assert [d.state for d in Device.objects.all()] == ["booting"] * 3 + ["requested"] * 3
+
+
+def test_what_a_round_started_is_written_down_device_by_device(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = [a_device(host, state=State.REQUESTED, start="warm") for _ in range(3)]
+
+    def start_all(asked: Sequence[Device], host: Host, template: object) -> dict[str, Any]:
+        # one reports before it is written down, another is removed meanwhile
+        Device.objects.filter(id=devices[1].id).update(state=State.ONLINE)
+        Device.objects.filter(id=devices[2].id).update(state=State.STOPPING)
+        return {
+            d.serial: StartedGuest(
+                ProcessIdentity(current_boot_id(), 4_000_000 + d.id, d.id), ["qemu", d.serial]
+            )
+            for d in asked
+        }
+
+    monkeypatch.setattr(templates, "current", lambda host, firmware: object())
+    monkeypatch.setattr(starting, "start_all", start_all)
+    with bus.client().pubsub(ignore_subscribe_messages=True) as heard:
+        heard.subscribe(bus.guests_channel("here"))
+        heard.get_message(timeout=1)
+        launching.launch("here")
+        message = heard.get_message(timeout=1)
+    assert message is not None
+    told = [row[0] for row in json.loads(message["data"])["started"]]
+    assert told == [devices[0].serial, devices[1].serial]
+    for device in devices:
+        device.refresh_from_db()
+        assert (device.pid, device.start_time) == (4_000_000 + device.id, device.id)
+        assert device.command_line == ["qemu", device.serial]
+    assert [d.state for d in devices] == ["booting", "online", "stopping"]
