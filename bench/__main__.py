@@ -70,6 +70,19 @@ def parser() -> argparse.ArgumentParser:
     plots = benches.add_parser("plots", help="draw the plots again from density's samples")
     plots.add_argument("--out", type=Path, help="folder of samples and plots (docs/plots)")
 
+    live = benches.add_parser("live", help="the live page's path, fed with a made-up fleet")
+    live.add_argument("--clients", type=int, default=300)
+    live.add_argument("--devices", type=int, default=10_000)
+    live.add_argument("--cores", type=int, default=192)
+    live.add_argument("--stalled", type=int, default=0, help="clients more, that read nothing")
+    live.add_argument("--seconds", type=float, default=30)
+    live.add_argument(
+        "--loads", choices=("random", "wandering"), default="random",
+        help="every load new each second (the worst case), or as devices have them",
+    )  # fmt: skip
+    live.add_argument("--demo", type=int, metavar="N", help="show N made-up devices on a page")
+    live.add_argument("--port", type=int, help="of the demo's page")
+
     for each in benches.choices.values():
         each.add_argument("--json", action="store_true", help="print JSON")
     return top
@@ -126,6 +139,17 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
             from bench import pages
 
             pages.run(findings, rounds=given.rounds, password=password())
+        case "live" if given.demo:
+            from bench.live import demo
+
+            demo.show(devices=given.demo, cores=given.cores, port=given.port)
+        case "live":
+            from bench.live import run
+
+            run.run(findings, run.Wish(
+                clients=given.clients, devices=given.devices, cores=given.cores,
+                stalled=given.stalled, seconds=given.seconds, loads=given.loads,
+            ))  # fmt: skip
         case "plots":
             from bench import plots
 

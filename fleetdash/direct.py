@@ -3,7 +3,7 @@
 By the usual way each message passes four queues and tasks and is framed again for each browser. An
 application that finds `EXTENSION` in the scope's extensions may, after accepting, send the ASGI
 message `{"type": OPEN, "line": line}`. `line.opened(socket)` is then called; from then on
-`socket.write(framed)` sends bytes that are a whole WebSocket frame already, and a binary message of
+`socket.write(framed)` sends bytes that are whole WebSocket frames already, and a binary message of
 exactly four bytes, which is an acknowledgement, is handed to `line.acknowledged(number)` at once
 instead of to the application. Everything else goes the usual way. `fleetdash/direct_sockets.py` is
 the server's end.
@@ -27,7 +27,7 @@ class Socket(Protocol):
     """What a line is given."""
 
     def write(self, framed: bytes) -> None:
-        """Send a whole WebSocket frame; nothing happens when the socket is not open."""
+        """Send whole WebSocket frames; nothing happens when the socket is not open."""
 
 
 class Line(Protocol):

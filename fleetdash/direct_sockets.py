@@ -15,6 +15,8 @@ _ACK_HEADER = bytes((direct.BINARY, 0x80 | 4))
 _ACK_SIZE = 10
 _MASKED = struct.Struct("<II")
 
+MOST_WAITING_BYTES = 1 << 20
+
 
 class DirectSocket(ClosingSocket):
     """Daphne's WebSocket with the short way added."""
@@ -46,11 +48,19 @@ class DirectSocket(ClosingSocket):
         return not self.data and self.current_frame is None and self.state == self.STATE_OPEN
 
     def write(self, framed: bytes) -> None:
-        """Send a whole WebSocket frame, at once if the kernel takes it."""
+        """Send whole WebSocket frames, at once if the kernel takes them.
+
+        A browser for which too much is waiting already is cut off: it can only be one that
+        acknowledges without reading, and Daphne has no back-pressure (django/daphne#170).
+        """
         if self.state != self.STATE_OPEN:
             return
         transport = self.transport
-        if not transport.dataBuffer and not transport._tempDataBuffer and transport.connected:
+        waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+        if waiting > MOST_WAITING_BYTES:
+            transport.abortConnection()
+            return
+        if not waiting and transport.connected:
             # one system call instead of three, and the first of many browsers is not kept waiting
             # until all have been given theirs
             taken = transport.writeSomeData(framed)

@@ -31,6 +31,8 @@ BOOT_DEADLINE_S = env.integer("FLEETDASH_BOOT_DEADLINE_S", 180, least=5, most=36
 OFFLINE_AFTER_S = env.integer("FLEETDASH_OFFLINE_AFTER_S", 90, least=5, most=3600)
 LIVE_RECONNECT_S = env.integer("FLEETDASH_LIVE_RECONNECT_S", 21600, least=1, most=604800)
 KSM = env.choice("FLEETDASH_KSM", "auto", of=("auto", "off", "leave"))
+# a page that shows a made-up fleet says so; set by bin/bench live alone
+SIMULATED = env.boolean("FLEETDASH_SIMULATED", False)
 LAUNCH_WIDTH = env.integer("FLEETDASH_LAUNCH_WIDTH", 0, least=0, most=1000)
 KEEP_EVENTS_DAYS = env.integer("FLEETDASH_KEEP_EVENTS_DAYS", 14, least=1, most=3650)
 KEEP_GONE_DAYS = env.integer("FLEETDASH_KEEP_GONE_DAYS", 7, least=1, most=3650)
@@ -77,6 +79,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+if SIMULATED:
+    MIDDLEWARE.append("devices.views.simulated.refuse_changes")
 
 ROOT_URLCONF = "fleetdash.urls"
 ASGI_APPLICATION = "fleetdash.asgi.application"
@@ -89,6 +93,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "devices.views.simulated.context",
             ],
             "builtins": ["django.templatetags.static"],
         },

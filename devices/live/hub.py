@@ -31,6 +31,7 @@ RENDER_EVERY_S = 0.5  # counts at 2 Hz at most
 REFRESH_S = 1.0  # a running operation's rate and time left
 CAPACITY_REFRESH_S = 3.0
 GATHER_S = 0.008  # what is published together is sent together
+HTML_WAITS_S = 0.15  # so that fragments share their way with the next frames
 # after a round the hub rests so many times as long as the round took: with many viewers it sends
 # less often instead of taking the whole core
 REST = 3.0
@@ -41,8 +42,8 @@ TURN = 50  # viewers between two looks at what else is to do
 class Line(Protocol):
     """The way to one browser."""
 
-    def send(self, message: Message) -> None:
-        """Put a message on its way; returns at once and never waits for the browser."""
+    def send(self, messages: Sequence[Message]) -> None:
+        """Put messages on their way; returns at once and never waits for the browser."""
 
 
 @dataclass
@@ -138,8 +139,8 @@ class Hub:
         if line is None:
             return
         try:
-            for message in viewer.take(self.board):
-                line.send(message)
+            if messages := viewer.take(self.board):
+                line.send(messages)
         except Exception:
             # one browser's fault is not the others'; it reconnects and begins anew
             log.exception("A browser could not be fed and is left out")
@@ -242,7 +243,7 @@ class Hub:
             self.board.put_html(fragment.name, fragment.html, fragment.key)
         if rendered.operation_running is not None:
             self._operation_running = rendered.operation_running
-        self._news.set()
+        asyncio.get_running_loop().call_later(HTML_WAITS_S, self._news.set)
 
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

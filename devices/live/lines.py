@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from devices.live.message import Message
 from fleetdash import direct
@@ -28,12 +28,13 @@ class DirectLine:
         """Called by the server."""
         self._socket = socket
 
-    def send(self, message: Message) -> None:
-        """Write the message to the socket."""
+    def send(self, messages: Sequence[Message]) -> None:
+        """Write the messages to the socket, all in one piece."""
         assert self._socket is not None
-        if not message.framed:
-            message.framed = direct.framed(message.content)
-        self._socket.write(message.framed)
+        for message in messages:
+            if not message.framed:
+                message.framed = direct.framed(message.content)
+        self._socket.write(b"".join([message.framed for message in messages]))
 
 
 class QueuedLine:
@@ -44,9 +45,10 @@ class QueuedLine:
         self._waiting: asyncio.Queue[Message] = asyncio.Queue()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def send(self, message: Message) -> None:
-        """Put the message in line; there are never more than the unacknowledged ones."""
-        self._waiting.put_nowait(message)
+    def send(self, messages: Sequence[Message]) -> None:
+        """Put the messages in line; there are never more than the unacknowledged ones."""
+        for message in messages:
+            self._waiting.put_nowait(message)
 
     async def _run(self) -> None:
         while True:

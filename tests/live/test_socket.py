@@ -305,7 +305,7 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_the_page(
 
 async def test_a_browser_that_cannot_be_fed_is_left_out_alone(live: Hub) -> None:
     class Broken:
-        def send(self, message: Message) -> None:
+        def send(self, messages: Sequence[Message]) -> None:
             raise ValueError("gone")
 
     await _subscribed(live)
