@@ -20,3 +20,7 @@ class UnknownArchitecture(HostError):
 
 class CannotMerge(HostError):
     """The kernel's merging of equal memory is not there or may not be set."""
+
+
+class NoZramSwap(HostError):
+    """A swap in memory cannot be made, or not be taken away."""

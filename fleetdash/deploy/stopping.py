@@ -9,7 +9,7 @@ import time
 from devices.host import ksm_control
 from devices.qemu import confinement
 from devices.qemu.errors import QemuError
-from fleetdash.deploy import database, guests, place, records, supervision
+from fleetdash.deploy import database, guests, place, records, supervision, swap
 from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.installation import Installation
 from fleetdash.deploy.progress import Progress
@@ -42,6 +42,7 @@ def stop(here: Installation, progress: Progress, *, keep_guests: bool) -> None:
         with progress.step("Guests"):
             _end_guests(here)
         _forget_host(here)
+        swap.take_away(here, progress)
     problem = ksm_control.restore().problem
     if problem:
         progress.line(f"  {problem}")

@@ -1,6 +1,6 @@
 """bin/up: makes this machine ready, then has everything started where the processes will see it.
 
-python -m fleetdash.deploy.up [--detach]
+python -m fleetdash.deploy.up [--detach] [--zram [SIZE]]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fleetdash.deploy import (
     redis_conf,
     stopping,
     supervision,
+    swap,
 )
 from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.installation import Installation
@@ -38,8 +39,8 @@ SUPERVISOR_DEADLINE_S = 30.0
 ANSWER_WITHIN_S = 15.0
 
 
-def bring_up(here: Installation, progress: Progress) -> None:
-    """Everything up to the printed address; raises DeployError."""
+def bring_up(here: Installation, progress: Progress, zram_bytes: int | None) -> None:
+    """Everything up to the printed address, with a swap of that size; raises DeployError."""
     began = time.monotonic()
     as_root = os.geteuid() == 0
     progress.line(f"fleetdash starts in {here.checkout}")
@@ -54,6 +55,7 @@ def bring_up(here: Installation, progress: Progress) -> None:
         folders.make_secret_key(here.var, as_root=as_root)
         _check_socket_path(prepared)
         (here.run / stopping.MARKER).unlink(missing_ok=True)
+    swap.offer(here, progress, zram_bytes)
     if orphans:
         progress.line(f"  ({len(orphans)} processes of a supervisor that was killed are replaced)")
     inside = subprocess.run(
@@ -102,16 +104,23 @@ def main() -> int:
     """What bin/up does after it has made the virtual environment."""
     parser = argparse.ArgumentParser(prog="bin/up", description="Start fleetdash.")
     parser.add_argument("--detach", action="store_true", help="return once everything is up")
-    detach = parser.parse_args().detach
+    parser.add_argument(
+        "--zram", nargs="?", const=swap.USUAL_SIZE, metavar="SIZE",
+        help="make a swap in compressed memory where there is none: 8G, or 50%% of the memory",
+    )  # fmt: skip
+    options = parser.parse_args()
     os.umask(0o022)
     progress = Progress()
     try:
         here = installation.here(settings.BASE_DIR, settings.VAR_DIR)
+        zram_bytes = swap.wanted_bytes(options.zram)
         if supervision.answers(here.run, within_s=ANSWER_WITHIN_S):
             progress.line(f"fleetdash runs already: {cli_file.read(here.var).url}")
+            if zram_bytes is not None:
+                swap.offer(here, progress, zram_bytes)
             return 0
-        bring_up(here, progress)
-        if not detach:
+        bring_up(here, progress, zram_bytes)
+        if not options.detach:
             follow.until_interrupted(here, progress)
             progress.line()
             stopping.stop(here, progress, keep_guests=False)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -22,9 +23,10 @@ from devices.firmware.artifact import FirmwareImage
 from devices.firmware.build import build_firmware
 from devices.qemu import qmp, template
 from devices.qemu.clone import clone, clone_many
-from devices.qemu.errors import GuestExists, GuestSpawnFailed
+from devices.qemu.errors import GuestExists, GuestSpawnFailed, QmpFailed
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.launch import Confinement, Launch, StartedGuest
+from devices.qemu.monitor import Monitor
 from devices.qemu.namespace import listen_in_namespace
 from devices.qemu.process_identity import end_all
 from devices.qemu.shape import Shape
@@ -36,6 +38,42 @@ pytestmark = pytest.mark.guest
 ROOT = Path(__file__).resolve().parents[2]
 UNCONFINED = Confinement()
 KEY = "0" * 32
+# of qemu's machine `virt`
+RAM_STARTS = 0x4000_0000
+
+# What one that broke out of a clone could try, with nothing but the guests' user: every way to the
+# template's memory that /proc has, and every way to write it.
+ATTACK = """
+import ctypes, errno, json, mmap, os, sys
+process, found = "/proc/" + sys.argv[1], {}
+libc = ctypes.CDLL(None, use_errno=True)
+places = [f"{process}/{folder}/{name}" for folder in ("fd", "map_files")
+          for name in os.listdir(f"{process}/{folder}")]
+def how(call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+        return "it worked"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+def punch(descriptor):
+    if libc.fallocate(descriptor, 3, ctypes.c_long(0), ctypes.c_long(1 << 20)):
+        raise OSError(ctypes.get_errno(), "")
+for place in places:
+    if "memfd:template" not in os.readlink(place):
+        continue
+    try:
+        descriptor = os.open(place, os.O_RDWR)
+    except OSError:
+        found[place] = "cannot be opened"
+        continue
+    found[place] = {
+        "write": how(os.pwrite, descriptor, b"mine", 4096),
+        "truncate": how(os.ftruncate, descriptor, 0),
+        "punch": how(punch, descriptor),
+        "map": how(mmap.mmap, descriptor, 4096, mmap.MAP_SHARED),
+    }
+print(json.dumps(found))
+"""
 
 
 @dataclass
@@ -165,6 +203,40 @@ def test_each_clone_is_somebody_of_its_own(home: Nursery) -> None:
     assert digest(home.template.memory_fd) == before
 
 
+def memory_of(who: Launch, file: Path) -> str:
+    """A digest of a stopped guest's memory."""
+    size = who.shape.memory_mib << 20
+    with Monitor(who.folder.qmp_socket) as monitor:
+        monitor.ask("qmp_capabilities", timeout_s=10)
+        monitor.ask("pmemsave", timeout_s=30, val=RAM_STARTS, size=size, filename=str(file))
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.unlink()
+    return found
+
+
+def test_a_clone_that_reboots_changes_neither_template_nor_another_clone(
+    home: Nursery, tmp_path: Path
+) -> None:
+    """It writes and frees nearly all of its memory, and reads the rest as its own."""
+    woken = home.wake(7, 8)
+    rebooted, other = home.launch(7), home.launch(8)
+    home.wait_for(home.server.at, set(woken))
+    for who in (rebooted, other):
+        with pytest.raises(QmpFailed, match="[Bb]alloon"):
+            qmp.execute(who.folder.qmp_socket, "query-balloon")
+    qmp.execute(other.folder.qmp_socket, "stop")
+    template_before = digest(home.template.memory_fd)
+    other_before = memory_of(other, tmp_path / "memory")
+    del home.server.at[rebooted.serial], home.server.first[rebooted.serial]
+    qmp.execute(rebooted.folder.qmp_socket, "system_reset")
+    home.wait_for(home.server.at, {rebooted.serial})
+    assert b'"cold"' in home.server.first[rebooted.serial]
+    assert digest(home.template.memory_fd) == template_before
+    assert memory_of(other, tmp_path / "memory") == other_before
+    qmp.execute(rebooted.folder.qmp_socket, "stop")
+    assert memory_of(rebooted, tmp_path / "memory") != other_before
+
+
 def test_without_entropy_of_their_own_clones_agree(image: FirmwareImage, tmp_path: Path) -> None:
     """This is what the mixing is for; without it the test above could pass by luck.
 
@@ -204,6 +276,20 @@ def test_a_clone_has_every_protection_and_cannot_write_the_template(
     kinds = [line.split()[1] for line in lines if "memfd:template" in line]
     assert kinds
     assert all(kind.endswith("p") for kind in kinds), "mapped shared"
+    before = digest(home.template.memory_fd)
+    assert confinement.uid is not None
+    tried = subprocess.run(
+        ["/usr/bin/python3", "-I", "-c", ATTACK, str(guest.identity.pid)],
+        user=confinement.uid, group=confinement.gid, extra_groups=[], cwd="/",
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    outcomes = json.loads(tried.stdout or "null")
+    assert outcomes, f"nothing was there to be tried: {tried.stderr}"
+    ways = {"write", "truncate", "punch", "map"}
+    for place, found in outcomes.items():
+        assert found in ("cannot be opened", dict.fromkeys(ways, "EPERM")), place
+    assert any(isinstance(found, dict) for found in outcomes.values()), outcomes
+    assert digest(home.template.memory_fd) == before
 
 
 def test_a_running_guest_is_not_started_again_and_stays(home: Nursery) -> None:
