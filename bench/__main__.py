@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     cycle = benches.add_parser("cycle", help="N devices, none, N, none: does anything leak?")
     cycle.add_argument("--count", type=int, default=100)
     cycle.add_argument("--rounds", type=int, default=2)
+    cycle.add_argument("--calm", type=float, default=20, help="seconds before each look")
 
     pages = benches.add_parser("pages", help="how long pages, a log-in and a search take to answer")
     pages.add_argument("--rounds", type=int, default=50)
@@ -83,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     live.add_argument("--demo", type=int, metavar="N", help="show N made-up devices on a page")
     live.add_argument("--port", type=int, help="of the demo's page")
 
+    for each in (launch, idle, density, cycle):
+        each.add_argument("--clear", action="store_true", help="remove the devices there are first")
     for each in benches.choices.values():
         each.add_argument("--json", action="store_true", help="print JSON")
     return top
@@ -106,6 +109,10 @@ def main() -> int:
 
 
 def _run(findings: Findings, given: argparse.Namespace) -> None:
+    if hasattr(given, "clear") and not getattr(given, "as_is", False):
+        from bench import fleet
+
+        fleet.find().make_room(clear=given.clear)
     match given.name:
         case "launch":
             from bench import launch
@@ -134,7 +141,9 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
         case "cycle":
             from bench import cycle
 
-            cycle.run(findings, cycle.Wish(count=given.count, rounds=given.rounds))
+            cycle.run(findings, cycle.Wish(
+                count=given.count, rounds=given.rounds, calm_s=given.calm
+            ))  # fmt: skip
         case "pages":
             from bench import pages
 

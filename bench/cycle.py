@@ -32,7 +32,6 @@ class Wish:
 def run(findings: Findings, wish: Wish) -> None:
     """Look at the empty fleet, then after each round; the rounds are compared with each other."""
     running = fleet.find()
-    running.empty()
     running.wait_for_template()
     looks: dict[str, Any] = {}
     findings.values["looks"] = looks

@@ -233,7 +233,6 @@ def hold_figures(rows: list[Row], online: int) -> dict[str, Any]:
 def run(findings: Findings, wish: Wish) -> None:
     """All of it; samples and plots are written however it ends."""
     running = fleet.find()
-    running.empty()
     running.wait_for_template()
     with _people(running, wish) as (person, page):
         presence = Presence(running.var)

@@ -34,7 +34,6 @@ def run(findings: Findings, wish: Wish) -> None:
     """CPU in per cent of one core, memory in MiB, of each of our processes and a mean device."""
     running = fleet.find()
     if not wish.as_is:
-        running.empty()
         running.wait_for_template()
     with browser.page(running.url, wish.page_password) as page:
         try:

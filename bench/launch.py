@@ -47,7 +47,6 @@ class Wish:
 def run(findings: Findings, wish: Wish) -> None:
     """The fleet first, then on the empty machine the bare loop and the script of cold starts."""
     running = fleet.find()
-    running.empty()
     if wish.start == "warm":
         running.wait_for_template()
     time.sleep(CALM_S)

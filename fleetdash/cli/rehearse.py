@@ -68,7 +68,11 @@ class Rehearsal:
         })  # fmt: skip
         ok = bool(ended["done"] == count)
         sentence = f"{text.outcome(ended)}."
-        if not ok:
+        if ended["state"] == "running":
+            why = ended["held"] or "bin/fleet ls shows the states they are in."
+            sentence = f"Nothing came for {STALL_S:.0f} s: {text.progress(ended)}. {why}"
+            self._running = begun["id"]  # to be cancelled
+        elif not ok:
             sentence += " bin/fleet ls --state failed shows why."
         elif cold:
             sentence += f" {cold} started cold: the template is not in use."

@@ -45,13 +45,17 @@ def checks(summary: dict[str, Any], needed: int) -> Iterator[Check]:
 
 
 def _fleet(summary: dict[str, Any], needed: int) -> Iterator[Check]:
-    fits = summary["fits"]
-    yield Check(
-        fits >= needed,
-        "capacity",
-        f"{fits:,} more devices fit, {needed:,} are needed."
-        + ("" if fits >= needed else " Remove some, free memory, or rehearse fewer (--count)."),
-    )
+    fits, capacity = summary["fits"], summary["capacity"]
+    said = f"{fits:,} more devices fit, {needed:,} are needed; one takes "
+    said += f"{capacity['device_cost_bytes'] / MIB:.0f} MiB ({capacity['cost_source']})."
+    if fits < needed:
+        said += " Remove some, free memory, or rehearse fewer (--count)."
+    yield Check(fits >= needed, "capacity", said)
+    if capacity["waiting"]:
+        yield Check(None, "launching", capacity["waiting"])
+    for notice in summary["notices"]:
+        said = f"{text.moment(notice['at'])}: {notice['text']}"
+        yield Check(None, f"{notice['host']}: notice", said)
     counts = summary["counts"]
     unwell = {state: counts[state] for state in ("failed", "offline") if counts.get(state)}
     if unwell:

@@ -34,6 +34,8 @@ def a_summary(**changed: Any) -> dict[str, Any]:
         "counts": {"online": 0},
         "total": 0,
         "fits": 1200,
+        "capacity": {"device_cost_bytes": 18 << 20, "cost_source": "measured", "waiting": ""},
+        "notices": [],
         "hosts": [host],
         "operations": [],
         "firmware": {"architecture": "arm64", "version": "0.1.0"},
@@ -55,7 +57,19 @@ def test_a_fleet_in_order_has_nothing_to_mend_or_to_know() -> None:
 def test_too_little_room_says_how_much_there_is() -> None:
     check = found(a_summary(), 1201)["capacity"]
     assert check.ok is False
-    assert check.sentence.startswith("1,200 more devices fit, 1,201 are needed.")
+    assert check.sentence.startswith("1,200 more devices fit, 1,201 are needed; one takes")
+
+
+def test_what_happened_and_what_launching_waits_for_is_said() -> None:
+    summary = a_summary()
+    summary["capacity"]["waiting"] = "Memory is short."
+    notice = {"at": "2026-01-02T03:04:05Z", "host": "here", "text": "40 guests ended."}
+    summary["notices"] = [notice]
+    odd = not_right(summary)
+    assert {what: check.sentence for what, check in odd.items()} == {
+        "launching": "Memory is short.",
+        "here: notice": "2026-01-02 03:04:05: 40 guests ended.",
+    }
 
 
 def test_what_a_host_does_not_have_is_said_and_stops_nothing() -> None:
