@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import cpu, fleet, guests, processes
+from bench.figures import rounded
 from bench.findings import Findings
 from bench.fleet import RunningFleet
 from bench.presence import Presence
@@ -52,7 +53,9 @@ def run(findings: Findings, wish: Wish) -> None:
             gone_s = guests.wait_until_gone(left, GONE_DEADLINE_S)
             running.wait(begun)
             time.sleep(wish.calm_s)
-            looks[f"empty_{number}"] = {**look(running), "seconds_to_no_process": gone_s}
+            looks[f"empty_{number}"] = {
+                **look(running), "seconds_to_no_process": rounded(gone_s)
+            }  # fmt: skip
     finally:
         running.empty()
     for sentence in leaks(looks, wish.rounds):

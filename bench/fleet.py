@@ -112,8 +112,8 @@ class RunningFleet:
         total = self.get("summary")["total"]
         if total and not clear:
             raise BenchError(
-                f"the fleet has {total} devices, which this bench would remove: remove them, or "
-                "say --clear"
+                f"the fleet is not empty (devices: {total}), and this bench would remove what is "
+                "in it: remove it, or say --clear"
             )
         self.empty()
 

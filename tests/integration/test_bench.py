@@ -69,7 +69,7 @@ def test_devices_that_are_there_are_not_removed_unasked(fleet: Fleet) -> None:
     try:
         done = fleet.run("bin/bench", "launch", "--count", "1")
         assert done.returncode == 1
-        assert "✗ the fleet has 1 devices, which this bench would remove" in done.stdout
+        assert "✗ the fleet is not empty (devices: 1)" in done.stdout
         assert fleet.api("GET", "summary")["online"] == 1
     finally:
         operate(fleet, "remove", 1)
