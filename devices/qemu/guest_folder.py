@@ -39,6 +39,12 @@ class GuestFolder:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
 
+    def record(self, process: ProcessIdentity) -> None:
+        """Write down which process the guest is."""
+        new = self.process.with_suffix(".new")
+        new.write_text(f"{process.boot_id} {process.pid} {process.start_time}\n")
+        new.rename(self.process)
+
     def last_log_lines(self, count: int = 5) -> str:
         """The last lines qemu itself wrote, joined by spaces; "" when it wrote none."""
         try:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devices.qemu.accelerator import qemu_version
 from devices.qemu.errors import BadTemplate, GuestSpawnFailed, QmpFailed
@@ -29,6 +29,9 @@ from devices.qemu.overlay import is_untouched
 from devices.qemu.spawn import spawn
 from devices.qemu.spec import TemplateStart
 from devices.qemu.trial_boot import GuestDidNotBoot, wait_for_line
+
+if TYPE_CHECKING:
+    from devices.qemu.zygote import Zygote
 
 READY = b"fleetdash: template ready"
 BOOT_DEADLINE_S = 120.0
@@ -47,16 +50,22 @@ _SEAL_DEADLINE_S = 10.0
 
 @dataclass(frozen=True)
 class Template:
-    """A template ready for use; `memory_fd` is its sealed memory, open until `close`."""
+    """A template ready for use; `memory_fd` is its sealed memory, open until `close`.
+
+    `zygote` is a process its clones are forked from, where there is one.
+    """
 
     key: str
     folder: Path
     memory_fd: int
     memory_bytes: int
     state: Path
+    zygote: Zygote | None = None
 
     def close(self) -> None:
-        """Let go of the memory; running clones keep it."""
+        """Let go of the memory and end the zygote; running clones stay."""
+        if self.zygote is not None:
+            self.zygote.close()
         os.close(self.memory_fd)
 
 
