@@ -48,11 +48,11 @@ _SETTLE_S = 0.1
 _SEAL_DEADLINE_S = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Template:
     """A template ready for use; `memory_fd` is its sealed memory, open until `close`.
 
-    `zygote` is a process its clones are forked from, where there is one.
+    `zygote` is a process its clones are forked from, as soon as there is one.
     """
 
     key: str

@@ -24,6 +24,7 @@ from dataclasses import replace
 
 from devices.qemu import fork_server, ptrace, serving, waking
 from devices.qemu.errors import GuestSpawnFailed, ProcessGone, QemuError
+from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, encode
 from devices.qemu.launch import Confinement, Launch, StartedGuest
 from devices.qemu.monitor import Command, Monitor
@@ -84,18 +85,20 @@ class Zygote:
         launch: Launch,
         template: Template,
         confinement: Confinement,
+        folder: GuestFolder,
         *,
-        identity: Identity,
         rehearsals: Sequence[Identity] = (),
     ) -> Zygote:
-        """Wake a clone that rehearses each of these identities and is then ready to fork.
+        """Wake a clone in `folder` that rehearses these identities and is then ready to fork.
 
-        `launch` says where its folder is; `identity` must be a template's. Raises ZygoteFailed with
-        the reason; then nothing is left of it.
+        `launch` is the template's own. Raises ZygoteFailed with the reason; then nothing is left.
         """
         if reason := ptrace.supported():
             raise ZygoteFailed(reason)
-        launch = replace(launch, serial=SERIAL, identity=identity)
+        identity = launch.identity
+        if identity is None or not identity.template:
+            raise ZygoteFailed("Only a clone that waits as its template did can be forked.")
+        launch = replace(launch, serial=SERIAL, folder=folder)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         zygote: Zygote | None = None
         try:

@@ -33,7 +33,7 @@ from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch
 from devices.qemu.template import Template, load, make, template_key
-from devices.services import bus, costs, guests, starting, trial_gateway
+from devices.services import bus, costs, guests, starting, trial_gateway, zygotes
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 # them to this module, which alone knows whether they are its own or a killed worker's
 TEMPLATE = "template"
 TRIAL = "trial"
-OWN_FOLDERS = frozenset({TEMPLATE, TRIAL})
+ZYGOTE = "zygote"
+OWN_FOLDERS = frozenset({TEMPLATE, TRIAL, ZYGOTE})
 RETRY_S = 300.0
 CHECK_DEADLINE_S = 30.0
 
@@ -51,6 +52,7 @@ _ready_at = datetime.max.replace(tzinfo=UTC)
 _said: Status | None = None
 _making: threading.Thread | None = None
 _failed_at = float("-inf")
+_zygote_failed_at = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,24 @@ def folder_of_all() -> Path:
 def current(host: Host, firmware: Firmware) -> Template | None:
     """The template to clone from now; None while it is made or when it cannot be.
 
-    The first call begins to load or make it in a thread of its own.
+    The first call begins to load or make it in a thread of its own, and so does one that finds that
+    its clones cannot be forked.
     """
     global _making
     launch = template_launch(host, firmware)
     key = template_key(launch, {"firmware": firmware.sha256})
     with _lock:
-        if _ready is not None and _ready.key == key:
-            return _ready
+        ready = _ready if _ready is not None and _ready.key == key else None
+        wanted = _provide if ready is None else _rehearse
+        failed_at = _failed_at if ready is None else _zygote_failed_at
+        enough = ready is not None and ready.zygote is not None and ready.zygote.is_alive()
         idle = _making is None or not _making.is_alive()
-        if idle and time.monotonic() - _failed_at >= RETRY_S:
+        if not enough and idle and time.monotonic() - failed_at >= RETRY_S:
             _making = threading.Thread(
-                target=_provide, args=(host.name, launch, key), name="template", daemon=True
+                target=wanted, args=(host.name, launch, key), name="template", daemon=True
             )
             _making.start()
-    return None
+    return ready
 
 
 def ready_key() -> str | None:
@@ -141,6 +146,7 @@ def discard(host_name: str, reason: str) -> None:
         if bad is not None:  # before anyone can load it again
             shutil.rmtree(bad.folder, ignore_errors=True)
     if bad is not None:
+        _end_zygote(bad)
         _say(host_name, "failed", f"{reason} It is made again; devices start cold meanwhile.")
 
 
@@ -180,12 +186,52 @@ def _provide(host_name: str, launch: Launch, key: str) -> None:
     # the last of its users lets go of it: a round may still wake clones of a former one
     weakref.finalize(template, os.close, template.memory_fd)
     with _lock:
-        _ready, _ready_at = template, timezone.now()
+        former, _ready, _ready_at = _ready, template, timezone.now()
+    if former is not None:
+        _end_zygote(former)
     for other in folder_of_all().iterdir():
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
     took_s = time.monotonic() - began
     _say(host_name, "ready", f"Clones wake from a template that was ready in {took_s:.1f} s.")
+    _rehearse(host_name, launch, key)
+
+
+def _rehearse(host_name: str, launch: Launch, key: str) -> None:
+    """Have the clones forked from now on."""
+    global _zygote_failed_at
+    template = _ready
+    if template is None or template.key != key:
+        return
+    began = time.monotonic()
+    _end_zygote(template)
+    try:
+        zygote = zygotes.start(
+            launch, template, starting.confinement(), guests.folder(ZYGOTE),
+            starting.HOST_SEEN_BY_GUESTS,
+        )  # fmt: skip
+    except QemuError as error:
+        _zygote_failed_at = time.monotonic()
+        _say(host_name, "ready", f"Clones wake from a template. {error}")
+        return
+    template.zygote = zygote
+    try:
+        first_clone = _check(launch, template)
+    except (QemuError, OSError) as error:
+        _zygote_failed_at = time.monotonic()
+        _end_zygote(template)
+        _say(host_name, "ready", f"Clones wake from a template, but are not forked: {error}")
+        return
+    if first_clone is not None:
+        _know_cost(host_name, key, first_clone.one_more_kib(1))
+    took_s = time.monotonic() - began
+    _say(host_name, "ready", f"Clones are forked from a template, rehearsed in {took_s:.0f} s.")
+
+
+def _end_zygote(template: Template) -> None:
+    zygote, template.zygote = template.zygote, None
+    if zygote is not None:
+        zygote.close()
 
 
 def _loaded(folder: Path, key: str) -> Template | None:
