@@ -14,7 +14,8 @@ from django.utils import timezone
 from devices.qemu.errors import QemuMissing
 from devices.qemu.process_identity import ProcessIdentity
 from devices.qemu.template import Template
-from devices.services import bus, guests, templates, tending
+from devices.qemu.zygote import ZygoteFailed
+from devices.services import bus, guests, templates, tending, zygotes
 from fleetdash.deploy import guests as deployed
 from tests.rows import a_firmware, a_host
 
@@ -60,8 +61,24 @@ def provide(monkeypatch: pytest.MonkeyPatch, key: str) -> Template:
     template = a_template(key)
     with monkeypatch.context() as patched:
         patched.setattr(templates, "load", lambda folder, key: template)
+        patched.setattr(zygotes, "start", no_zygote)
         templates._provide("here", None, key)  # type: ignore[arg-type]
     return template
+
+
+def no_zygote(*_: object) -> None:
+    raise ZygoteFailed("Clones are not forked but started: it is tried out.")
+
+
+def test_without_a_zygote_clones_still_wake_and_the_page_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    template = provide(monkeypatch, "a")
+    assert templates._ready is template
+    said = bus.template_status("here")
+    assert said is not None
+    assert said["state"] == "ready"
+    assert "not forked but started: it is tried out" in said["sentence"]
 
 
 def is_open(descriptor: int) -> bool:
