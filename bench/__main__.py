@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     idle = benches.add_parser("idle", help="what the control plane and idle devices cost")
     idle.add_argument("--count", type=int, default=10)
     idle.add_argument("--seconds", type=float, default=60)
-    idle.add_argument("--settle", type=float, default=180, help="most seconds for memory to merge")
+    idle.add_argument("--settle", type=float, default=300, help="most seconds for memory to merge")
     idle.add_argument("--as-is", action="store_true", help="the fleet as it stands; nothing added")
 
     density = benches.add_parser("density", help="how many devices this machine holds")

@@ -25,6 +25,7 @@ PATIENCE_S = 120.0
 HEARD_WITHIN_S = 60.0
 PAGE_ROUNDS = 20
 CALM_S = 10.0
+SETTLE_LEAST_S, SETTLE_MOST_S = 20.0, 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +247,10 @@ def run(findings: Findings, wish: Wish) -> None:
                     online = run_.grow()
                     run_.watch_wall(online)
                     sampler.phase = plots.PAUSE
-                    findings.values["settled_after_s"] = settling.wait(20.0, 180.0)
+                    findings.values["settled_after_s"] = settling.wait(
+                        SETTLE_LEAST_S, SETTLE_MOST_S,
+                        merging=lambda: settling.fleet_merges(running),
+                    )  # fmt: skip
                     run_.hold(online)
                     sampler.phase = plots.PAUSE
                     run_.answer_pages(online)

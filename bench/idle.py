@@ -27,7 +27,7 @@ class Wish:
     page_password: str | None = None
     as_is: bool = False
     settle_least_s: float = 20.0
-    settle_most_s: float = 180.0
+    settle_most_s: float = 300.0
 
 
 def run(findings: Findings, wish: Wish) -> None:
@@ -44,7 +44,9 @@ def run(findings: Findings, wish: Wish) -> None:
                     findings.problem(f"{added['done']} of {wish.count} devices came online")
                 findings.values["available_mib_when_empty"] = empty_mib
             findings.values["settled_after_s"] = settling.wait(
-                wish.settle_least_s, wish.settle_most_s
+                wish.settle_least_s,
+                wish.settle_most_s,
+                merging=lambda: settling.fleet_merges(running),
             )
             pids = page.pids if page else []
             measure(findings, running, seconds=wish.seconds, browser_pids=pids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from bench.fleet import RunningFleet
 from bench.sampling import MIB
 from devices.host import ksm
 
@@ -13,6 +14,12 @@ LOOK_EVERY_S = 5.0
 CALM_SHARE = 0.005
 CALM_MIB = 2.0
 WINDOW_S = 20.0
+
+
+def fleet_merges(running: RunningFleet) -> bool:
+    """Whether the fleet says that it merges memory now."""
+    hosts = running.get("summary")["hosts"]
+    return any((host["merging"] or {}).get("state") == "merging" for host in hosts)
 
 
 def saved_now() -> int | None:
@@ -25,12 +32,14 @@ def wait(
     least_s: float,
     most_s: float,
     *,
+    merging: Callable[[], bool],
     saved_bytes: Callable[[], int | None] = saved_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float:
     """Seconds until merging has come to rest: at least `least_s`, at most `most_s`.
 
-    Where the kernel does not merge, or merging is off, that is `least_s`.
+    It rests when `merging` (what the fleet says) is false and nothing more was saved for a while.
+    Where the kernel does not merge, that is `least_s`.
     """
     waited_s = 0.0
     saved: list[float] = []
@@ -41,7 +50,7 @@ def wait(
         calm = len(window) > WINDOW_S / LOOK_EVERY_S and abs(window[-1] - window[0]) <= max(
             CALM_MIB, CALM_SHARE * window[-1]
         )
-        if waited_s >= least_s and (calm or not now):
+        if waited_s >= least_s and (calm or now is None) and not merging():
             break
         sleep(step_s)
         waited_s += step_s

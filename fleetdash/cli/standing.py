@@ -90,6 +90,7 @@ def _host(host: dict[str, Any], architecture: str) -> Iterator[Check]:
         yield Check(None, f"{name}: protection", sentence)
     if host["sample"] is not None:
         yield from _feel(name, host["cores"], host["sample"])
+        yield _merging(name, host["sample"].get("ksm"), host["merging"])
 
 
 def _template(host: dict[str, Any]) -> Check:
@@ -114,7 +115,6 @@ def _feel(name: str, cores: int, sample: dict[str, Any]) -> Iterator[Check]:
             f"{name}: load",
             f"{queue:.0f} tasks want {cores} cores before anything has begun: the show is slower.",
         )
-    yield _merging(name, sample.get("ksm"))
     yield _swap(name, memory, sample.get("zram"))
     psi = sample.get("psi")
     if psi is not None and psi["memory_some"] > 1:
@@ -126,16 +126,14 @@ def _feel(name: str, cores: int, sample: dict[str, Any]) -> Iterator[Check]:
         yield Check(True, f"{name}: pressure", "No task waits for memory.")
 
 
-def _merging(name: str, ksm: dict[str, Any] | None) -> Check:
+def _merging(name: str, ksm: dict[str, Any] | None, said: dict[str, Any] | None) -> Check:
     what = f"{name}: merging"
     if ksm is None:
         return Check(None, what, "This kernel merges no memory (KSM): each device takes more.")
-    saved = f"{ksm['saved_bytes'] / MIB:,.0f} MiB saved now"
-    if ksm["run"] == 1:
-        return Check(True, what, f"KSM is merging, {saved}.")
-    if ksm["run"] == 2:
-        return Check(None, what, "KSM is taking apart what it had merged: devices take more.")
-    return Check(True, what, f"KSM rests, {saved}.")
+    saved = f"{ksm['saved_bytes'] / MIB:,.0f} MiB are saved now."
+    if said is None:
+        return Check(None, what, f"The worker has said nothing of it; {saved}")
+    return Check(said["state"] != "off" or None, what, f"{said['sentence']} {saved}")
 
 
 def _swap(name: str, memory: dict[str, Any], zram: list[dict[str, Any]] | None) -> Check:

@@ -31,10 +31,13 @@ def test_findings_print_what_is_there_and_what_went_wrong() -> None:
     assert json.loads(findings.as_json())["rows"][0]["reach"] == "1/s"
 
 
-def settled_after_s(saved_mib: list[int | None], *, least_s: float, most_s: float) -> float:
-    looks = iter(saved_mib)
+def settled_after_s(
+    saved_mib: list[int | None], *, least_s: float, most_s: float, merging: int = 0
+) -> float:
+    """What `wait` gives when the fleet says `merging` times that it still merges."""
+    looks, said = iter(saved_mib), iter([True] * merging + [False] * 99)
     return wait(
-        least_s, most_s, sleep=lambda _: None,
+        least_s, most_s, sleep=lambda _: None, merging=lambda: next(said),
         saved_bytes=lambda: None if (mib := next(looks)) is None else mib << 20,
     )  # fmt: skip
 
@@ -45,7 +48,11 @@ def test_settling_waits_until_merging_rests() -> None:
     assert settled_after_s([*growing], least_s=0, most_s=100) == 45.0
 
 
+def test_settling_believes_the_fleet_that_it_still_merges() -> None:
+    assert settled_after_s([600] * 30, least_s=0, most_s=100, merging=3) == 35.0
+
+
 def test_settling_gives_up_and_needs_no_merging() -> None:
     assert settled_after_s([*range(100, 5000, 100)], least_s=0, most_s=30) == 30.0
     assert settled_after_s([None] * 9, least_s=10, most_s=100) == 10.0
-    assert settled_after_s([0] * 9, least_s=20, most_s=100) == 20.0
+    assert settled_after_s([0] * 9, least_s=10, most_s=100) == 20.0

@@ -29,6 +29,7 @@ def a_summary(**changed: Any) -> dict[str, Any]:
         "processes": {"worker": True, "poller": True, "control": True},
         "sample": {**sample, **changed},
         "template": {"state": "ready", "sentence": "Clones wake."},
+        "merging": {"state": "resting", "sentence": "Rests: nothing is new."},
     }
     return {
         "counts": {"online": 0},
@@ -79,6 +80,13 @@ def test_what_a_host_does_not_have_is_said_and_stops_nothing() -> None:
         "here: merging": None,
         "here: swap": None,
     }
+
+
+def test_merging_that_is_off_is_to_be_known() -> None:
+    summary = a_summary()
+    summary["hosts"][0]["merging"] = {"state": "off", "sentence": "Switched off."}
+    (check,) = not_right(summary).values()
+    assert (check.mark, check.sentence) == ("!", "Switched off. 5,120 MiB are saved now.")
 
 
 def test_other_work_and_pressure_are_said() -> None:
