@@ -1,0 +1,80 @@
+"""A host that runs short of memory, and guests that die together, through the running system."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+from devices.host import cgroup, endings, memory
+from tests.fleet import ApiError, Fleet
+from tests.hog import hog
+from tests.integration.test_life import operate, processes, wait_until
+
+pytestmark = pytest.mark.guest
+
+MIB = 1 << 20
+RESERVE = "FLEETDASH_MEMORY_RESERVE_MIB"
+
+
+@pytest.fixture(autouse=True)
+def emptied(fleet: Fleet) -> Any:
+    """Each test starts without devices and leaves none."""
+    wait_until(fleet.template_is_ready, 90)
+    yield
+    if fleet.api("GET", "summary")["total"]:
+        operate(fleet, "remove", 10_000)
+
+
+def again(fleet: Fleet, **environment: str) -> None:
+    """The same fleet with other settings."""
+    fleet.more_environment = environment
+    fleet.down("--keep-guests")
+    fleet.up()
+    wait_until(fleet.template_is_ready, 60)
+
+
+def test_a_host_whose_memory_another_takes_refuses_and_waits_and_kills_nothing(
+    fleet: Fleet,
+) -> None:
+    operate(fleet, "add", 2)
+    before, killed = processes(fleet), endings.oom_kills()
+    free_mib = memory.read(limit=cgroup.memory_limit()).available_bytes // MIB
+    # the rest is as good as taken: what follows needs no more than what there is above it
+    again(fleet, **{RESERVE: str(free_mib - 1200)})
+    try:
+        # more at once than any host could start before the hog has what it wants
+        operation = fleet.api("POST", "operations", {"kind": "add", "count": 20})
+        with hog(2.0):
+            path = f"operations/{operation['id']}"
+            wait_until(lambda: "waits for memory" in fleet.api("GET", path)["held"], 20)
+            with pytest.raises(ApiError, match="100 more devices do not fit: 0 more fit"):
+                fleet.api("POST", "operations", {"kind": "add", "count": 100})
+            waiting = fleet.api("GET", path)["pending"]
+            assert waiting > 0
+        wait_until(lambda: fleet.api("GET", path)["pending"] < waiting, 30)
+        fleet.api("POST", f"{path}/cancel")
+        wait_until(lambda: fleet.api("GET", path)["state"] != "running", 30)
+    finally:
+        again(fleet)
+    after = processes(fleet)
+    assert {s: i for s, i in after.items() if s in before} == before
+    assert fleet.api("GET", "summary")["counts"]["failed"] == 0
+    assert endings.oom_kills() == killed
+
+
+def test_guests_that_die_together_are_one_notice_and_nothing_starts_again(fleet: Fleet) -> None:
+    operate(fleet, "add", 6)
+    dying = processes(fleet)
+    for identity in dying.values():
+        identity.signal(signal.SIGKILL)
+    wait_until(lambda: fleet.api("GET", "summary")["counts"]["failed"] == 6, 10)
+    (notice,) = fleet.api("GET", "summary")["notices"]
+    assert notice["text"].startswith("6 guests ended at once: killed by SIGKILL")
+    reason = fleet.api("GET", f"devices/{next(iter(dying))}")["reason"]
+    assert "killed by SIGKILL, which nobody here sent" in reason
+    assert notice["text"] in fleet.run("bin/fleet", "status").stdout
+    wait_until(lambda: not list((fleet.var / "guests").glob("fd-*")), 30)
+    counts = fleet.api("GET", "summary")["counts"]
+    assert {state: n for state, n in counts.items() if n and state != "gone"} == {"failed": 6}
