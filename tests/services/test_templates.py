@@ -70,6 +70,7 @@ def no_zygote(*_: object) -> None:
     raise ZygoteFailed("Clones are not forked but started: it is tried out.")
 
 
+@pytest.mark.django_db
 def test_without_a_zygote_clones_still_wake_and_the_page_says_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
