@@ -180,8 +180,12 @@ def test_a_forked_clone_shares_no_event_socket_overlay_or_log(brood: Brood) -> N
             for pid in (one, other)
         ]
         assert not sockets[0] & sockets[1]
-    own = {target for target in descriptors(first.identity.pid).values() if "/brood" in target and "template" not in target}
     folder = brood.launch(4).folder
+    own = {
+        target
+        for target in descriptors(first.identity.pid).values()
+        if target.startswith(str(brood.folder)) and "template" not in target
+    }
     assert own == {str(folder.overlay), str(folder.log)}
 
 
@@ -203,8 +207,10 @@ def test_a_forked_clone_answers_its_own_monitor_and_survives_its_sibling(brood: 
 
 def test_a_forked_clone_keeps_its_threads_and_is_recorded(brood: Brood) -> None:
     (guest,) = brood.fork(9)
-    own = set(os.listdir(f"/proc/{guest.identity.pid}/task"))
-    assert len(own) == len(os.listdir(f"/proc/{brood.zygote.process.pid}/task"))
+    own = len(os.listdir(f"/proc/{guest.identity.pid}/task"))
+    zygotes = len(os.listdir(f"/proc/{brood.zygote.process.pid}/task"))
+    # a thread that waited for disk work has had enough after ten seconds
+    assert zygotes - 1 <= own <= zygotes > 3
     assert brood.launch(9).folder.read_process() == guest.identity
 
 
