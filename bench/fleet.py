@@ -23,6 +23,7 @@ STALL_S = 180.0
 # unless the fleet says what it waits for, memory to merge for instance
 HELD_S = 900.0
 TEMPLATE_DEADLINE_S = 300.0
+REHEARSAL_S = 60.0
 MOST = 10_000
 
 
@@ -123,15 +124,21 @@ class RunningFleet:
         if self.get("summary")["total"]:
             self.operate("remove", MOST)
 
-    def wait_for_template(self) -> None:
-        """Return once devices start warm here; raises BenchError with why they do not."""
+    def wait_for_template(self) -> str:
+        """Return once devices start warm here, with what the fleet says of its template.
+
+        Raises BenchError with why they do not.
+        """
         until = time.monotonic() + TEMPLATE_DEADLINE_S
         while True:
             template = self.get("summary")["hosts"][0]["template"] or {}
-            if template.get("state") == "ready":
-                return
+            said = str(template.get("sentence", "the worker says nothing of it"))
+            if template.get("state") == "ready" and (
+                # what clones are forked from is made after the template, or cannot be made
+                "forked" in said or time.time() - template["at"] > REHEARSAL_S
+            ):
+                return said
             if template.get("state") == "failed" or time.monotonic() > until:
-                said = template.get("sentence", "the worker says nothing of it")
                 raise BenchError(f"there is no template: {said}")
             time.sleep(0.5)
 

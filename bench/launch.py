@@ -48,7 +48,7 @@ def run(findings: Findings, wish: Wish) -> None:
     """The fleet first, then on the empty machine the bare loop and the script of cold starts."""
     running = fleet.find()
     if wish.start == "warm":
-        running.wait_for_template()
+        findings.values["template"] = running.wait_for_template()
     time.sleep(CALM_S)
     try:
         after_s = _fleet(findings, running, wish)
@@ -159,6 +159,7 @@ def _raw_clones(findings: Findings, wish: Wish, rate: float | None) -> None:
         waits = [at - found["started_s"][s] for s, at in found["reported_s"].items()]
         loops[f"width_{width}"] = {
             "reported": len(after_s),
+            "forked": found["forked"],
             "devices_per_s": rounded(raw_rate),
             "wait_p50_s": rounded(percentile(waits, 0.5), 3),
             "cpu_s_each_at_report": rounded(_mean(found["cpu_s"].values()), 3),

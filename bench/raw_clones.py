@@ -35,6 +35,7 @@ from devices.qemu.namespace import listen_in_namespace, remove_namespace
 from devices.qemu.process_identity import ProcessIdentity, end_all
 from devices.qemu.process_memory import set_for_guests
 from devices.qemu.template import Template, load
+from devices.qemu.zygote import ZygoteFailed
 
 PORT = 4000
 STALL_S = 60.0
@@ -48,6 +49,7 @@ class RawClones:
     """
 
     width: int
+    forked: bool = False
     reported_s: dict[str, float] = field(default_factory=dict)
     started_s: dict[str, float] = field(default_factory=dict)
     cpu_s: dict[str, float] = field(default_factory=dict)
@@ -107,8 +109,16 @@ class Loop:
 
 
 @contextlib.contextmanager
-def fleets_template(var: Path) -> Iterator[Template]:
-    """The template the fleet's worker made, loaded a second time."""
+def fleets_template(
+    var: Path, launch: Launch, confinement: Confinement, folder: Path
+) -> Iterator[Template]:
+    """The template the fleet's worker made, loaded a second time, and made ready as it does.
+
+    `launch` is that of the template itself, `folder` where the process lies that clones are forked
+    from; where there can be none they start a qemu each, as the fleet's do then.
+    """
+    from devices.services import starting, zygotes
+
     kept = [each for each in sorted((var / "templates").glob("*")) if each.name[:1] != "."]
     if len(kept) != 1:
         raise BenchError(f"{var / 'templates'} holds {len(kept)} templates instead of one")
@@ -117,13 +127,22 @@ def fleets_template(var: Path) -> Iterator[Template]:
     except BadTemplate as error:
         raise BenchError(str(error)) from error
     try:
+        template.zygote = zygotes.start(
+            launch, template, confinement, folder, starting.HOST_SEEN_BY_GUESTS
+        )
+    except ZygoteFailed as error:
+        print(f"raw loop: {error}", file=sys.stderr)
+    try:
         yield template
     finally:
         template.close()
 
 
 def fleets_launch(running: fleet.RunningFleet, folder: Path) -> Callable[[int], Launch]:
-    """Launches by number that differ from the fleet's own in who they are and where they lie."""
+    """Launches by number that differ from the fleet's own in who they are and where they lie.
+
+    Number 0 is the template's.
+    """
     import django
 
     os.environ.setdefault("FLEETDASH_VAR", str(running.var))
@@ -139,7 +158,7 @@ def fleets_launch(running: fleet.RunningFleet, folder: Path) -> Callable[[int], 
     proof = summary["hosts"][0]["accelerators"]["arm64"]
 
     def launch(number: int) -> Launch:
-        who = identity(number, PORT)
+        who = identity(number, PORT, template=number == 0)
         return Launch(
             serial=who.serial,
             architecture="arm64",
@@ -171,7 +190,10 @@ def run(running: fleet.RunningFleet, result: RawClones, count: int) -> None:
         )
         threading.Thread(target=server.run, daemon=True).start()
         launch = fleets_launch(running, folder)
-        with fleets_template(running.var.resolve()) as template:
+        with fleets_template(
+            running.var.resolve(), launch(0), confinement, folder / "zygote"
+        ) as template:
+            result.forked = template.zygote is not None
             Loop(launch, template, confinement, server, result, guests).run(count)
     finally:
         end_all(_left(guests.values(), confinement.cgroup), deadline_s=60, grace_s=0)
