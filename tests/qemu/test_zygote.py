@@ -202,6 +202,7 @@ def test_a_forked_clone_answers_its_own_monitor_and_survives_its_sibling(brood: 
     first, _ = brood.fork(7, 8)
     first.identity.end(deadline_s=5.0, grace_s=0)
     answer = qmp.execute(brood.launch(8).folder.qmp_socket, "query-status")
+    assert isinstance(answer, dict)
     assert answer["status"] == "running"
 
 
