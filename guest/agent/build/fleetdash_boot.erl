@@ -20,7 +20,7 @@
          binary, gb_trees, gb_sets, unicode, io, io_lib, erl_features, beam_lib, peer, base64,
          erl_signal_handler, fleetdash_agent_app, fleetdash_agent_sup, fleetdash_link,
          fleetdash_backoff, fleetdash_nh1, fleetdash_websocket, fleetdash_json, fleetdash_channel,
-         fleetdash_firmware, fleetdash_health]).
+         fleetdash_firmware, fleetdash_health, fleetdash_pulse, fleetdash_syscalls]).
 
 %% `Paths' are the code folders on the device, `Applications' are applications to load and start, in order,
 %% as the terms of their .app files.

@@ -12,7 +12,8 @@
 -define(REJOIN_MS, 5000).
 
 %% `Join' gives the payload for the topic `device', `Health' a health report; both are functions
-%% without arguments, called when needed.
+%% without arguments, called when needed. The timer `heartbeat'
+%% comes as `{heartbeat, Health}', with one for this moment.
 new(#{join := _, health := _} = Callbacks) ->
     Callbacks#{ref => 0, joins => #{}, asked => #{}, heartbeat => none, patience => true,
                wants_health => false}.
@@ -23,21 +24,19 @@ opened(State) ->
     {Effects ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], Joined}.
 
 %% A timer that was asked for ran out.
-timer(heartbeat, #{heartbeat := none} = State) ->
+timer({heartbeat, Health}, #{heartbeat := none} = State) ->
     %% whatever is said from time to time is said together: a device wakes once for it
-    {Health, Told} = timer(health, State),
+    {Report, Told} = wanted_health(Health, State),
     {Ref, Next} = ref(Told),
-    {[{send, [null, Ref, <<"phoenix">>, <<"heartbeat">>, #{}]} | Health]
+    {[{send, [null, Ref, <<"phoenix">>, <<"heartbeat">>, #{}]} | Report]
      ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}],
      Next#{heartbeat => Ref, patience => true}};
-timer(heartbeat, #{patience := true} = State) ->
+timer({heartbeat, _}, #{patience := true} = State) ->
     {[{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], State#{patience => false}};
-timer(heartbeat, State) ->
+timer({heartbeat, _}, State) ->
     {[{close, 1001}], State};
-timer(health, #{wants_health := true} = State) ->
-    health(State);
-timer(health, State) ->
-    {[], State};
+timer(health, #{health := Health} = State) ->
+    wanted_health(Health, State);
 timer({rejoin, Topic}, State) ->
     join(Topic, State).
 
@@ -54,8 +53,8 @@ message([_, _, Topic, Event, _], State)
     lost(Topic, State);
 message([_, _, <<"device">>, <<"extensions:get">>, _], State) ->
     join(<<"extensions">>, State);
-message([_, _, <<"extensions">>, <<"health:check">>, _], State) ->
-    health(State);
+message([_, _, <<"extensions">>, <<"health:check">>, _], #{health := Health} = State) ->
+    health(Health, State);
 message([_, _, <<"device">>, <<"identify">>, _], State) ->
     {[identify], State};
 message([_, _, <<"device">>, <<"reboot">>, _], State) ->
@@ -101,9 +100,12 @@ join(Topic, State) ->
 join_payload(<<"device">>, #{join := Join}) -> Join();
 join_payload(<<"extensions">>, _) -> #{<<"health">> => <<"0.0.1">>}.
 
-health(#{health := Health, joins := Joins} = State) when is_map_key(<<"extensions">>, Joins) ->
+wanted_health(Health, #{wants_health := true} = State) -> health(Health, State);
+wanted_health(_, State) -> {[], State}.
+
+health(Health, #{joins := Joins} = State) when is_map_key(<<"extensions">>, Joins) ->
     push(<<"extensions">>, <<"health:report">>, #{<<"value">> => Health()}, State);
-health(State) ->
+health(_, State) ->
     {[], State}.
 
 push(Topic, Event, Payload, #{joins := Joins} = State) ->

@@ -30,8 +30,10 @@ init([]) ->
         none -> ok;
         Identity -> connect(Identity)
     end,
+    {Pulse, Port} = fleetdash_pulse:open(),
     {ok, closed(#{identity => none, failures => 0, socket => none, connection => 0,
-                  timers => #{}, rehearsal => none})}.
+                  timers => #{}, rehearsal => none, pulse => Pulse, port => Port,
+                  beating => false})}.
 
 handle_call({rehearse, Identity}, From, State) ->
     _ = erlang:send_after(?REHEARSAL_MS, self(), rehearsed),
@@ -59,8 +61,12 @@ handle_info({timer, Connection, open}, #{connection := Connection} = State) ->
 handle_info({timer, Connection, handshake}, #{connection := Connection, phase := opening} = State) ->
     {noreply, again(State)};
 handle_info({timer, Connection, Name}, #{connection := Connection, phase := open} = State) ->
-    {Effects, Channel} = fleetdash_channel:timer(Name, maps:get(channel, State)),
-    {noreply, perform(Effects, State#{channel := Channel}), hibernate};
+    {noreply, due(Name, State), hibernate};
+handle_info({Port, {data, Data}}, #{port := Port, phase := open} = State) ->
+    Health = fun() -> fleetdash_health:sample(fleetdash_pulse:readings(Data)) end,
+    {noreply, due({heartbeat, Health}, State#{beating := false}), hibernate};
+handle_info({Port, {data, _}}, #{port := Port} = State) ->
+    {noreply, State#{beating := false}};
 handle_info(rehearsed, #{rehearsal := From, socket := Socket} = State) ->
     gen_server:reply(From, case State of
                                #{phase := open, failures := 0} -> ok;
@@ -73,6 +79,10 @@ handle_info(reboot, State) ->
     {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
+
+due(Timer, #{channel := Channel} = State) ->
+    {Effects, Next} = fleetdash_channel:timer(Timer, Channel),
+    perform(Effects, State#{channel := Next}).
 
 open(#{identity := Identity} = State) ->
     {Address, Port} = fleetdash_identity:gateway(Identity),
@@ -171,10 +181,17 @@ frames(Frames, #{socket := Socket, phase := open} = State) ->
 frames(_, State) ->
     State.
 
-%% A timer belongs to one connection, and ends with it.
+%% A timer belongs to one connection, and ends with it. The heart beats on whatever becomes of it.
+start_timer(heartbeat, _, #{beating := true} = State) ->
+    State;
+start_timer(heartbeat, Wait, #{pulse := Pulse} = State) ->
+    ok = fleetdash_pulse:ask(Pulse, case State of
+                                        #{rehearsal := none} -> Wait;
+                                        _ -> ?REHEARSED_MS
+                                    end),
+    State#{beating := true};
 start_timer(Name, Wait, #{connection := Connection, timers := Timers} = State) ->
     Until = case State of
-                #{rehearsal := {_, _}} when Name =:= heartbeat -> ?REHEARSED_MS;
                 #{rehearsal := {_, _}} when Name =:= health -> 0;
                 _ -> Wait
             end,

@@ -51,7 +51,7 @@ talk(#{<<"serial">> := Serial} = Identity) ->
     Asked = heard([null, null, <<"device">>, <<"extensions:get">>, #{}], Joined),
     Attached = heard(reply(<<"2">>, <<"extensions">>, [<<"health">>]), Asked),
     Told = sent(fleetdash_channel:timer(health, Attached)),
-    sent(fleetdash_channel:timer(heartbeat, Told)).
+    sent(fleetdash_channel:timer({heartbeat, fun fleetdash_health:sample/0}, Told)).
 
 reply(Ref, Topic, Response) ->
     [Ref, Ref, Topic, <<"phx_reply">>, #{<<"status">> => <<"ok">>, <<"response">> => Response}].

@@ -1,6 +1,8 @@
 -module(fleetdash_channel_tests).
 -include_lib("eunit/include/eunit.hrl").
 
+-define(BEAT, {heartbeat, fun() -> #{<<"now">> => 1} end}).
+
 new() ->
     fleetdash_channel:new(#{join => fun() -> #{<<"me">> => 1} end,
                             health => fun() -> #{<<"well">> => true} end}).
@@ -33,13 +35,13 @@ refused_join_closes_test() ->
 
 unanswered_heartbeat_closes_test() ->
     {_, State} = opened(),
-    {Effects, Beating} = fleetdash_channel:timer(heartbeat, State),
+    {Effects, Beating} = fleetdash_channel:timer(?BEAT, State),
     [[null, Ref, <<"phoenix">>, <<"heartbeat">>, #{}]] = sent(Effects),
-    {[{timer, heartbeat, _}], Patient} = fleetdash_channel:timer(heartbeat, Beating),
-    ?assertMatch({[{close, 1001}], _}, fleetdash_channel:timer(heartbeat, Patient)),
+    {[{timer, heartbeat, _}], Patient} = fleetdash_channel:timer(?BEAT, Beating),
+    ?assertMatch({[{close, 1001}], _}, fleetdash_channel:timer(?BEAT, Patient)),
     Answer = [null, Ref, <<"phoenix">>, <<"phx_reply">>, #{<<"status">> => <<"ok">>}],
     {[], Answered} = fleetdash_channel:message(Answer, Patient),
-    {Next, _} = fleetdash_channel:timer(heartbeat, Answered),
+    {Next, _} = fleetdash_channel:timer(?BEAT, Answered),
     ?assertMatch([[null, _, <<"phoenix">>, <<"heartbeat">>, _]], sent(Next)).
 
 extensions() ->
@@ -55,8 +57,9 @@ health_is_reported_when_wanted_test() ->
     {Reports, _} = fleetdash_channel:timer(health, State),
     ?assertMatch([[_, _, <<"extensions">>, <<"health:report">>,
                    #{<<"value">> := #{<<"well">> := true}}]], sent(Reports)),
-    {Beat, _} = fleetdash_channel:timer(heartbeat, State),
-    ?assertMatch([{send, [_, _, _, <<"heartbeat">>, _]}, {send, [_, _, _, <<"health:report">>, _]},
+    {Beat, _} = fleetdash_channel:timer(?BEAT, State),
+    ?assertMatch([{send, [_, _, _, <<"heartbeat">>, _]},
+                  {send, [_, _, _, <<"health:report">>, #{<<"value">> := #{<<"now">> := 1}}]},
                   {timer, heartbeat, _}], Beat).
 
 health_is_not_reported_unasked_test() ->

@@ -63,10 +63,16 @@ health_test() ->
     Metrics = fleetdash_health:metrics(
                 <<"0.10 0.05 0.01 1/40 77\n">>,
                 <<"MemTotal:         110000 kB\nMemFree: 1 kB\nMemAvailable:      55000 kB\n">>,
-                <<"12.50 3.00\n">>),
+                12.5),
     ?assertEqual(#{<<"load_1min">> => 0.1, <<"load_5min">> => 0.05, <<"load_15min">> => 0.01,
                    <<"mem_size_mb">> => 112, <<"mem_used_mb">> => 56, <<"mem_used_percent">> => 50,
                    <<"uptime_s">> => 12.5}, Metrics).
+
+what_a_tick_brings_test() ->
+    Load = <<"0.10 0.05 0.01 1/40 77\n", 0:(41 * 8)>>,
+    Memory = binary:copy(<<"m">>, 128),
+    ?assertEqual({Load, Memory},
+                 fleetdash_pulse:readings(<<0:(3 * 56 * 8), 0:64, 0:128, Load/binary, Memory/binary>>)).
 
 timestamp_test() ->
     ?assertEqual(<<"2026-01-02T03:04:05Z">>,
