@@ -15,7 +15,8 @@ _ACK_HEADER = bytes((direct.BINARY, 0x80 | 4))
 _ACK_SIZE = 10
 _MASKED = struct.Struct("<II")
 
-MOST_WAITING_BYTES = 1 << 20
+MOST_WAITING_BYTES = 1 << 20  # on their way to a browser
+MOST_UNHEARD = 256  # messages of a browser
 
 
 class DirectSocket(ClosingSocket):
@@ -43,6 +44,16 @@ class DirectSocket(ClosingSocket):
             if not data:
                 return
         super().dataReceived(data)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
+        """Hand a message to the application, unless it is already far behind with this browser's.
+
+        Daphne's queue has no end; no page says so much.
+        """
+        if self.application_queue.qsize() > MOST_UNHEARD:
+            self.transport.abortConnection()
+            return
+        super().onMessage(payload, isBinary)
 
     def _is_between_frames(self) -> bool:
         return not self.data and self.current_frame is None and self.state == self.STATE_OPEN
