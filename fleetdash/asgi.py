@@ -16,6 +16,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.urls import path, re_path
 
 from devices.live.consumers import LiveConsumer, Nowhere
+from devices.live.wall_links import WallLinks
 from fleetdash import direct, direct_sockets
 
 direct_sockets.install()
@@ -28,7 +29,7 @@ application = ProtocolTypeRouter(
                 AuthMiddlewareStack(
                     URLRouter(
                         [
-                            path("live/", LiveConsumer.as_asgi()),
+                            path("live/", WallLinks(LiveConsumer.as_asgi())),
                             re_path("", Nowhere.as_asgi()),
                         ]
                     )

@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
 from devices.api import api
-from devices.views import dashboard, device, fleet, lists, tokens
+from devices.views import dashboard, device, fleet, lists, tokens, wall
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -26,5 +26,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operations/<int:operation_id>/undo", fleet.undo, name="undo"),
     path("tokens/", tokens.token_page, name="tokens"),
     path("tokens/<int:token_id>/revoke", tokens.revoke, name="revoke"),
+    path("wall", wall.wall, name="wall"),
     path("api/v1/", api.urls),
 ]

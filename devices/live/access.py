@@ -9,9 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Access:
-    """`may_act` is False for a wall's read-only link: it watches, and reads no console."""
+    """`may_act` is False for a wall's read-only link: it watches, and reads no console.
+
+    `link` is the id of that link's token, which may be revoked while it watches.
+    """
 
     may_act: bool
+    link: int | None = None
 
 
 def access(scope: Mapping[str, Any]) -> Access | None:
@@ -19,4 +23,7 @@ def access(scope: Mapping[str, Any]) -> Access | None:
     user = scope.get("user")
     if user is not None and user.is_authenticated:
         return Access(may_act=True)
+    link = scope.get("wall")
+    if link is not None:
+        return Access(may_act=False, link=link)
     return None

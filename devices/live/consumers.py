@@ -16,10 +16,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from devices.live import fragments, hub
-from devices.live.access import access
+from devices.live.access import Access, access
 from devices.live.board import CORES, WALL
 from devices.live.lines import DirectLine, QueuedLine
 from devices.live.viewer import Viewer
+from devices.live.wall_links import CHECK_S, still_opens
 from fleetdash import direct
 
 KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, fragments.NOTICES, CORES, WALL}
@@ -27,6 +28,7 @@ MOST_MESSAGE_CHARACTERS = 4096
 ACK_BYTES = 4
 # what a browser may say; none of it changes the fleet, whoever says it
 WORDS = frozenset({"ack", "hidden", "rows", "wall"})
+LINK_WORDS = WORDS - {"rows"}
 # who may watch is asked again now and then, spread so that not all return at once
 RECONNECT_S = settings.LIVE_RECONNECT_S
 
@@ -69,6 +71,7 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
     """
 
     viewer: Viewer | None = None
+    words = LINK_WORDS
     renewal: asyncio.Task[None] | None = None
     line: DirectLine | QueuedLine | None = None
 
@@ -90,6 +93,9 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         if not re.fullmatch(r"[A-Za-z0-9_-]{0,16}", serial) or (serial and not allowed.may_act):
             await self._close()
             return
+        if not allowed.may_act:
+            parts -= {fragments.OPERATIONS}  # those with buttons
+        self.words = WORDS if allowed.may_act else LINK_WORDS
         await self.accept()
         if parts & fragments.ABOUT_OPERATIONS:
             parts |= {fragments.PROGRESS}
@@ -98,7 +104,7 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         viewer = Viewer(parts, fragments.row_state, serial)
         self.line = await self._line(viewer)
         self.viewer = viewer
-        self.renewal = asyncio.create_task(self._renew())
+        self.renewal = asyncio.create_task(self._renew(allowed))
         hub.current().join(viewer, self.line)
 
     async def _line(self, viewer: Viewer) -> DirectLine | QueuedLine:
@@ -119,8 +125,15 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
     async def _close(self, code: int | None = None) -> None:
         await self.close(code=code)
 
-    async def _renew(self) -> None:
-        await asyncio.sleep(RECONNECT_S * random.uniform(0.9, 1.1))
+    async def _renew(self, allowed: Access) -> None:
+        left_s = RECONNECT_S * random.uniform(0.9, 1.1)
+        while allowed.link is not None and left_s > 0:
+            await asyncio.sleep(min(left_s, CHECK_S))
+            left_s -= CHECK_S
+            if not await still_opens(allowed.link):
+                await self._close(POLICY_VIOLATION)
+                return
+        await asyncio.sleep(max(0.0, left_s))
         await self._close(SERVICE_RESTART)
 
     async def receive(
@@ -143,8 +156,8 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         hub.current().feed(self.viewer)
 
     def _take(self, viewer: Viewer, message: Any) -> None:
-        if not isinstance(message, dict) or not message.keys() <= WORDS:
-            raise TypeError(f"a message is an object of {sorted(WORDS)}")
+        if not isinstance(message, dict) or not message.keys() <= self.words:
+            raise TypeError(f"a message is an object of {sorted(self.words)}")
         if "ack" in message:
             viewer.acknowledge(int(message["ack"]))
         if "hidden" in message:

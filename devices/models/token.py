@@ -7,10 +7,15 @@ from django.db import models
 
 
 class Token(models.Model):
-    """A key to the API; only its SHA-256 is stored."""
+    """A key; only its SHA-256 is stored."""
+
+    class Scope(models.TextChoices):
+        FULL = "full"  # the API, as its user
+        WALL = "wall"  # looking at /wall, and nothing else
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     name = models.CharField(max_length=80)
+    scope = models.CharField(max_length=8, choices=Scope, default=Scope.FULL)
     sha256 = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True)

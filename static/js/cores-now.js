@@ -33,7 +33,7 @@ function cell(pen, i, x, y, w, h, font) {
   pen.fillRect(x, y, w, h);
   if (w < 22 || h < 14) return;
   pen.fillStyle = inkOn(busy[i]);
-  const size = Math.min(h * 0.62, w * 0.44, 72);
+  const size = Math.min(h * 0.62, w * 0.44, 160);
   pen.font = `700 ${size}px ${font}`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";

@@ -5,6 +5,8 @@ import { on, tell } from "./bus.js";
 import { decode } from "./frames.js";
 
 const root = document.getElementById("live");
+const onWall = document.body.dataset.page === "wall";
+const NOT_ALLOWED = 1008;
 let socket = null;
 let refusals = 0;
 
@@ -23,6 +25,8 @@ function swap(html) {
   for (const piece of [...pieces.content.children]) {
     const old = document.getElementById(piece.id);
     if (!old) continue; // the page has moved on
+    // a wall leads nowhere
+    if (onWall) for (const link of piece.querySelectorAll("a[href]")) link.removeAttribute("href");
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     old.replaceWith(piece);
     if (piece.querySelector("[hx-post]")) window.htmx.process(piece);
@@ -60,27 +64,23 @@ if (root) {
     refusals = 0;
     socket = event.detail.event.target;
     tell("connection", "live");
-    if (document.hidden) send({ hidden: true });
     tell("open");
   });
-  root.addEventListener("htmx:wsClose", () => {
+  root.addEventListener("htmx:wsClose", (event) => {
     socket = null;
     tell("connection", "lost");
     refusals += 1;
-    if (refusals === 3) askWhetherLoggedIn();
-  });
-  document.addEventListener("visibilitychange", () => {
-    send({ hidden: document.hidden });
-    if (!document.hidden) tell("shown");
+    if (event.detail.event?.code === NOT_ALLOWED || refusals === 3) askWhetherAllowed();
   });
   on("send", send);
 }
 
-// A socket that is refused looks like a server that is away: an ended session is the difference.
-async function askWhetherLoggedIn() {
+// A socket that is refused looks like a server that is away: an ended session or a revoked link is
+// the difference.
+async function askWhetherAllowed() {
   try {
     const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" });
-    if (answer.type === "opaqueredirect") location.reload();
+    if (answer.type === "opaqueredirect" || answer.status === 403) location.reload();
     else refusals = 0;
   } catch { refusals = 0; }
 }

@@ -6,6 +6,7 @@ const root = document.documentElement;
 
 function show() {
   const theme = root.dataset.theme || "auto";
+  if (!button) return;
   word.textContent = theme;
   button.setAttribute("aria-label", `Theme: ${theme}`);
 }
@@ -18,7 +19,5 @@ export function nextTheme() {
   show();
 }
 
-if (button) {
-  button.addEventListener("click", nextTheme);
-  show();
-}
+button?.addEventListener("click", nextTheme);
+show();

@@ -18,14 +18,14 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
 
-from devices.live import consumers, fragments, frames, hub
+from devices.live import consumers, fragments, frames, hub, wall_links
 from devices.live.consumers import LiveConsumer
 from devices.live.fragments import Fragment, Rendered
 from devices.live.frames import Kind
 from devices.live.hub import Hub
 from devices.live.message import Message
 from devices.live.viewer import Viewer
-from devices.services import bus
+from devices.services import bus, tokens
 from tests.live.conftest import PrivateRedis
 from tests.live.held import Held
 
@@ -389,3 +389,44 @@ async def test_a_session_opens_the_door(live: Hub) -> None:
         assert connected is expected
         if connected:
             await browser.disconnect()
+
+
+def _by_link(token_id: int | None, query: str = "parts=cores,operations") -> Browser:
+    browser = Browser(query, user=AnonymousUser())
+    browser.scope["wall"] = token_id
+    return browser
+
+
+async def test_a_walls_link_watches_and_may_ask_for_nothing_else(
+    live: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "opens_wall", lambda token_id: True)
+    await _subscribed(live)
+    assert not (await _by_link(None).connect())[0]
+    assert not (await _by_link(7, "parts=cores&console=fd-000001").connect())[0]
+    browser = await _by_link(7).open()
+    await browser.frame(Kind.CORES)
+    assert all(fragments.OPERATIONS not in viewer.parts for viewer in live._viewers)
+    await browser.say(rows=[1])
+    assert await _closed_with(browser) == 1008
+
+
+async def test_a_revoked_link_goes_dark_while_it_watches(
+    live: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = [True]
+    monkeypatch.setattr(tokens, "opens_wall", lambda token_id: works[0])
+    for module in (wall_links, consumers):
+        monkeypatch.setattr(module, "CHECK_S", 0.1)
+    browser = await _by_link(8).open()
+    await asyncio.sleep(0.5)
+    await browser.say(hidden=True)  # still open
+    works[0] = False
+    assert await _closed_with(browser) == 1008
+
+
+async def _closed_with(browser: Browser) -> int:
+    while True:
+        output = await browser.receive_output(timeout=3)
+        if output["type"] == "websocket.close":
+            return int(output["code"])
