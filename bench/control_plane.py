@@ -24,20 +24,20 @@ import httpx
 import websockets
 
 from bench import processes
-from bench.device_clients import DeviceClient, connect_all
+from bench.device_clients import DeviceClient, connect_all, report_all
 from tests.fleet import Fleet, new_fleet, remove
 
 if TYPE_CHECKING:
     from bench.stand_ins import StandIn
 
-CONNECT_A_SECOND = 40.0
+A_SECOND = 20.0
 TEMPLATE_DEADLINE_S = 180.0
 PARTS = "counts,capacity,hosts,operations,cores,wall"
 ROUNDS = 20
 
 
 async def measure(fleet: Fleet, *, count: int, seconds: float, hold: bool) -> dict[str, Any]:
-    """Idle cost, pages and removal of that many stand-ins in this fleet."""
+    """What that many stand-ins cost: reporting, connecting, idle, pages, removal."""
     from bench import stand_ins
 
     made = stand_ins.make(count, fleet.var / "guests")
@@ -45,14 +45,22 @@ async def measure(fleet: Fleet, *, count: int, seconds: float, hold: bool) -> di
     consoles = [await asyncio.start_unix_server(_silent, sock=each.console) for each in made]
     session = await logged_in(fleet)
     page = Page(fleet, session)
-    tasks = [
-        asyncio.create_task(connect_all(clients, a_second=CONNECT_A_SECOND)),
-        asyncio.create_task(page.watch()),
-    ]
+    tasks = [asyncio.create_task(page.watch())]
     try:
+        waited_s: list[float] = []
+
+        async def report() -> None:
+            waited_s.extend(await report_all(clients, a_second=A_SECOND))
+
+        reporting = await cost_of(fleet, report)
+        tasks.append(asyncio.create_task(connect_all(clients, a_second=A_SECOND)))
         connecting = await cost_of(fleet, lambda: _connected(clients))
+        result: dict[str, Any] = {
+            "devices": count,
+            "reporting": {**reporting, "slowest_answer_s": round(max(waited_s), 2)},
+            "connecting": connecting,
+        }
         await asyncio.sleep(10)
-        result: dict[str, Any] = {"devices": count, "connecting": connecting}
         while hold:
             print("held; its folder is", fleet.var, flush=True)
             await asyncio.sleep(seconds)
@@ -177,7 +185,7 @@ async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def _connected(clients: list[DeviceClient]) -> None:
-    until = time.monotonic() + len(clients) / CONNECT_A_SECOND + 60
+    until = time.monotonic() + len(clients) / A_SECOND + 60
     while not all(client.connected for client in clients):
         assert time.monotonic() < until, "not all devices could connect"
         await asyncio.sleep(0.1)

@@ -123,6 +123,15 @@ class DeviceClient:
             self._writer.write(head + MASK + masked)
 
 
+async def report_all(clients: Sequence[DeviceClient], *, a_second: float) -> list[float]:
+    """Have them report at that rate; how long each waited for its answer, in seconds."""
+    waiting = []
+    for client in clients:
+        waiting.append(asyncio.create_task(client.report()))
+        await asyncio.sleep(1 / a_second)
+    return list(await asyncio.gather(*waiting))
+
+
 async def connect_all(clients: Sequence[DeviceClient], *, a_second: float) -> None:
     """Connect them at that rate and keep them connected; returns when all have ended."""
     tasks = []

@@ -23,7 +23,7 @@ from devices.qemu.unix_socket import listen
 from devices.services import bus
 from devices.states import State
 
-ADDED = (State.REQUESTED, State.SPAWNING, State.BOOTING, State.ONLINE)
+STARTED = (State.REQUESTED, State.SPAWNING, State.BOOTING)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class StandIn:
 
 
 def make(count: int, guests: Path) -> list[StandIn]:
-    """That many stand-ins that look online, with the history that devices have.
+    """That many stand-ins that look started and have yet to report, with their history.
 
     Their processes are children of the caller, reaped by the kernel.
     """
@@ -68,27 +68,22 @@ def _rows(made: list[StandIn]) -> None:
     devices = Device.objects.bulk_create(
         Device(
             serial=each.serial, slot=slot, host=host, firmware=firmware, start=Device.Start.WARM,
-            state=State.ONLINE, state_since=now, secret=each.secret, attempts=1,
+            state=State.BOOTING, state_since=now, secret=each.secret, attempts=1,
             boot_id=each.identity.boot_id, pid=each.identity.pid,
             start_time=each.identity.start_time, command_line=["sleep", "infinity"] * 30,
-            reported_version=firmware.version, reported_slot="a", reported_start="warm",
-            requested_at=now, spawned_at=now, online_at=now,
+            requested_at=now, spawned_at=now,
         )
         for slot, each in enumerate(made)
     )
     operation = Operation.objects.create(
-        kind=Operation.Kind.ADD, state=Operation.State.SUCCEEDED, count=len(made), created_at=now,
-        ended_at=now,
+        kind=Operation.Kind.ADD, count=len(made), created_at=now
     )
-    Target.objects.bulk_create(
-        Target(operation=operation, device=device, outcome=Target.Outcome.DONE, ended_at=now)
-        for device in devices
-    )
+    Target.objects.bulk_create(Target(operation=operation, device=device) for device in devices)
     Event.objects.bulk_create(
         Event(at=now, device=device, from_state=was, to_state=state)
-        for was, state in zip(("", *ADDED), ADDED, strict=False) for device in devices
+        for was, state in zip(("", *STARTED), STARTED, strict=False) for device in devices
     )
-    changes = [(device.slot or 0, str(State.ONLINE)) for device in devices]
+    changes = [(device.slot or 0, str(State.BOOTING)) for device in devices]
     started = [
         (each.serial, slot, each.identity.boot_id, each.identity.pid, each.identity.start_time)
         for slot, each in enumerate(made)

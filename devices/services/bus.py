@@ -12,7 +12,7 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -286,11 +286,18 @@ def making_progress(processes: Sequence[str], host: str) -> dict[str, bool]:
     return dict.fromkeys(processes, False)
 
 
-def heard_from(serials: Sequence[str], at: float) -> None:
-    """Note that devices were heard from just now."""
+def heard_from(
+    serials: Sequence[str], at: float, health: Mapping[str, bytes] | None = None
+) -> None:
+    """Note that devices were heard from just now, and what some of them said of their health."""
     if serials:
         with _tolerant("presence"):
-            client().zadd(PRESENCE, dict.fromkeys(serials, at))
+            pipe = client().pipeline(transaction=False)
+            pipe.zadd(PRESENCE, dict.fromkeys(serials, at))
+            if health:
+                known: dict[Any, Any] = dict(health)
+                pipe.hset(HEALTH, mapping=known)
+            pipe.execute()
 
 
 def last_heard(serials: Sequence[str]) -> dict[str, float]:

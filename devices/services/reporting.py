@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from devices.models import Device
 from devices.services import bus, dispatch, transitions
-from devices.states import State
+from devices.states import LIVING, State
 
 REPORTABLE = (
     State.SPAWNING, State.BOOTING, State.OFFLINE, State.REBOOTING, State.UPDATING,
@@ -28,11 +29,14 @@ class Report:
     at: float
 
 
-def secret_of(serial: str) -> str | None:
-    """The secret of a device that may report, or None when there is no such device."""
-    return (
-        Device.objects.living().filter(serial=serial).values_list("secret", flat=True).first()
-    )
+def secrets_of(serial: str) -> dict[str, str]:
+    """The secrets of this device and of those that are starting, by serial.
+
+    A device that may not report (there is none, or it has ended) is left out.
+    """
+    asked = Q(serial=serial, state__in=LIVING)
+    starting = Q(state__in=(State.SPAWNING, State.BOOTING))
+    return dict(Device.objects.filter(asked | starting).values_list("serial", "secret"))
 
 
 def reported_in(reports: Sequence[Report]) -> None:

@@ -17,6 +17,11 @@ from fleetdash.celery import CONTROL_QUEUE, host_queue
 Listening = Literal["web", "gateway", "guests"]
 
 OURS_OOM_SCORE_ADJ = -500
+# a page and a device's report come before guests that keep every core busy (setpriority(2))
+OURS_NICE = -5
+# where the kernel shares out cores by session (sched(7), autogroup): each guest is one, and all of
+# ours together would be another with no more than its share
+OURS_SESSION_NICE = -10
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Process:
 
     `arguments` come after the interpreter; `{fd:web}` and the like stand for the number of a
     listening socket the starter opens. `keeps_root` is for what cannot work without it.
+    `nice` is its priority; a guest has that of the worker which starts it.
     `heartbeat` names the key in Redis that says the process makes progress. `in_containers` is
     False for what a container's own restarting makes needless.
     """
@@ -34,6 +40,7 @@ class Process:
     listens: tuple[Listening, ...] = ()
     keeps_root: bool = False
     heartbeat: str = ""
+    nice: int = OURS_NICE
     stop_within_s: int = 10
     in_containers: bool = True
 
@@ -103,7 +110,7 @@ DECLARED: dict[str, Process] = {
         Process("redis", _redis),
         Process("web", _web, listens=("web",)),
         Process("gateway", _gateway, listens=("gateway", "guests")),
-        Process("worker", _worker, keeps_root=True, heartbeat="worker", stop_within_s=20),
+        Process("worker", _worker, keeps_root=True, heartbeat="worker", nice=0, stop_within_s=20),
         Process("control", _control, heartbeat="control", stop_within_s=20),
         Process("beat", _beat),
         Process("poller", _poller, heartbeat="poller"),

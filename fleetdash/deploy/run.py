@@ -56,6 +56,14 @@ def _prefer_others_to_be_killed() -> None:
         return  # only root may lower it
 
 
+def _come_before_guests(nice: int) -> None:
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        Path("/proc/self/autogroup").write_text(str(processes.OURS_SESSION_NICE))
+    except OSError:
+        return  # only root may; or a kernel without autogroups
+
+
 def _raise_open_files() -> None:
     """A thousand guests are as many consoles in the worker, sockets in the gateway."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -75,6 +83,7 @@ def become(name: str) -> None:
         process, sys.executable, {each: sock.fileno() for each, sock in opened.items()}
     )
     _prefer_others_to_be_killed()
+    _come_before_guests(process.nice)
     _raise_open_files()
     if process.keeps_root:
         os.umask(0o077)

@@ -79,6 +79,17 @@ def test_each_process_may_open_a_file_for_each_of_many_guests(fleet: Fleet) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="without root all run as one user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root nobody comes before others")
+def test_ours_come_before_guests_and_guests_do_not_inherit_that(fleet: Fleet) -> None:
+    found = fleet.processes()
+    for name in ("web", "gateway", "redis", "poller"):
+        assert os.getpriority(os.PRIO_PROCESS, found[name].pid) == -5, name
+    assert os.getpriority(os.PRIO_PROCESS, found["worker"].pid) == 0
+    group = Path(f"/proc/{found['web'].pid}/autogroup")
+    if group.exists():
+        assert group.read_text().split()[1:] == ["nice", "-10"]
+
+
 def test_each_process_runs_as_who_it_should(fleet: Fleet) -> None:
     running = fleet.processes()
     assert set(running) == {*DECLARED, "supervisord"}

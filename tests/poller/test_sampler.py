@@ -10,7 +10,7 @@ from devices.host.cpu import CoreSample
 from devices.host.guests import GuestSampler
 from devices.host.sample import HostSample, HostSampler
 from devices.poller.guest import GuestRef
-from devices.poller.sampler import Sampler, guest_rows
+from devices.poller.sampler import Sampler, guest_rows, seconds_between
 from tests.poller.conftest import Sleepers, until
 
 
@@ -81,6 +81,17 @@ def test_a_second_is_told_of_its_own_quarters_only() -> None:
         sampler.tick(beat)
     sampler.stop()
     assert counts == [1, 4, 4, 4]
+
+
+def test_many_guests_are_looked_at_every_few_seconds() -> None:
+    assert [seconds_between(n) for n in (0, 500, 501, 1000, 1500, 10_000)] == [1, 1, 2, 2, 3, 4]
+    heard = Heard()
+    many = [GuestRef(f"fd-{n}", n, "boot", 0, 1) for n in range(600)]
+    sampler = Sampler("here", voice=heard, roster=Listed(many), offer=at_once)
+    for beat in range(4, 44):
+        sampler.tick(beat)
+    sampler.stop()
+    assert (len(heard.hosts), len(heard.guests)) == (10, 5)
 
 
 def test_skipped_beats_do_not_skip_a_second() -> None:

@@ -109,7 +109,7 @@ def test_a_round_that_fills_every_place_is_one_round_of_few_statements(
     for _ in range(6):
         a_device(host, state=State.REQUESTED, start="warm")
     waking(monkeypatch, None, None, None)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(14):
         launching.launch("here")
     assert [d.state for d in Device.objects.all()] == ["booting"] * 3 + ["requested"] * 3
 

@@ -64,9 +64,24 @@ def test_a_report_brings_no_ended_device_back(state: State) -> None:
 
 def test_only_living_devices_have_a_secret_to_report_with() -> None:
     host = a_host()
-    assert reporting.secret_of(a_device(host, secret="x" * 43).serial) == "x" * 43
-    assert reporting.secret_of(a_device(host, state=State.GONE).serial) is None
-    assert reporting.secret_of("fd-none") is None
+    device = a_device(host, secret="x" * 43)
+    assert reporting.secrets_of(device.serial) == {device.serial: "x" * 43}
+    assert reporting.secrets_of(a_device(host, state=State.GONE).serial) == {}
+    assert reporting.secrets_of("fd-none") == {}
+
+
+def test_the_secrets_of_those_that_are_starting_are_given_with_any() -> None:
+    host = a_host()
+    booting = a_device(host, state=State.BOOTING, secret="b" * 43)
+    a_device(host, state=State.ONLINE)
+    a_device(host, state=State.FAILED)
+    assert reporting.secrets_of("fd-none") == {booting.serial: "b" * 43}
+
+
+def test_presence_and_health_are_noted_together() -> None:
+    bus.heard_from(["fd-1", "fd-2"], 5.0, {"fd-1": b"{}"})
+    assert bus.last_heard(["fd-1", "fd-2"]) == {"fd-1": 5.0, "fd-2": 5.0}
+    assert bus.client().hgetall(bus.HEALTH) == {b"fd-1": b"{}"}
 
 
 def test_each_device_is_written_down_with_what_it_said() -> None:
