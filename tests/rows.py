@@ -66,4 +66,5 @@ def a_sample(*, available_mib: int = 20_000, run_queue: float = 0.0) -> dict[str
         "psi": None,
         "ksm": None,
         "zram": None,
+        "limits": {"tasks_left": 30_000, "open_files": 20_000},
     }

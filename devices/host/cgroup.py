@@ -7,7 +7,7 @@ everything below it, so the tightest of a group and its parents counts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,22 @@ def cpu_limit(root: Path = Path("/")) -> float | None:
         if quota is not None and period and quota > 0:
             found.append(quota / period)
     return min(found, default=None)
+
+
+def task_groups(root: Path = Path("/")) -> tuple[Path, ...]:
+    """The folders of this process's groups and their parents that limit the number of tasks."""
+    found = (folder for _, folder in _folders(root, "pids"))
+    return tuple(folder for folder in found if _number(folder / "pids.max") is not None)
+
+
+def tasks_left(groups: Iterable[Path]) -> int | None:
+    """How many more tasks these groups let start; None without a limit."""
+    left: list[int] = []
+    for folder in groups:
+        most, now = _number(folder / "pids.max"), _number(folder / "pids.current")
+        if most is not None and now is not None:
+            left.append(max(0, most - now))
+    return min(left, default=None)
 
 
 def parse_membership(text: str) -> dict[str, str]:

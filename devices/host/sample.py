@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from devices.host import cgroup, ksm, load, memory, psi, zram
+from devices.host import cgroup, ksm, limits, load, memory, psi, zram
 from devices.host.cpu import CoreSample
 from devices.host.ksm import KsmSample
+from devices.host.limits import Limits
 from devices.host.load import LoadSample
 from devices.host.memory import MemorySample
 from devices.host.psi import PsiSample
@@ -45,6 +46,7 @@ class HostSample:
     ksm: KsmSample | None
     zram: tuple[ZramSample, ...] | None
     psi: PsiSample | None
+    limits: Limits
 
     def to_json(self) -> dict[str, Any]:
         """The sample in JSON's types, named as the fields are."""
@@ -74,17 +76,20 @@ class HostSampler:
         self._root = root
         self._clock = clock
         self._limit = cgroup.memory_limit(root)
+        self._groups = cgroup.task_groups(root)
 
     def sample(self, cores: list[CoreSample]) -> HostSample:
         """The host now; `cores` are the samples since the last one."""
+        now = load.read(self._root)
         uptime = (self._root / "proc/uptime").read_text()
         return HostSample(
             at=self._clock(),
             uptime_s=float(uptime.split()[0]),
             cpu=summarise(cores),
-            load=load.read(self._root),
+            load=now,
             memory=memory.read(self._root, self._limit),
             ksm=ksm.read(self._root),
             zram=zram.read(self._root),
             psi=psi.read(self._root),
+            limits=limits.read(now.tasks, self._groups, self._root),
         )

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import Count
 
 from devices.host.feel import capacity as feel_capacity
+from devices.host.limits import Limits
 from devices.models import Device, Host
 from devices.services import bus, costs
 from devices.services.costs import Cost
@@ -105,6 +106,10 @@ def host_capacity(
         replace(feel, free_memory_bytes=expected), device_cost_bytes=cost.settled_bytes
     )
     waiting = f"launching {held}" if held else ""
+    begun = sum(starting.values())
+    allowed, limit = Limits(**sample["limits"]).more_guests(there=devices - begun, starting=begun)
+    if allowed < fits:
+        fits, waiting = allowed, waiting or limit
     if not fits and not waiting:
         waiting = (
             f"{feel.free_memory_bytes / MIB:,.0f} MiB are free and "

@@ -134,6 +134,7 @@ class Stage:
     def _publish(self) -> None:
         sample: dict[str, Any] = {
             "at": 0.0, "uptime_s": 1.0, "psi": None, "ksm": None, "zram": None,
+            "limits": {"tasks_left": 30_000, "open_files": 20_000},
             "cpu": {"online": 2, "run_queue": 0.0, "busy": 0.1},
             "load": {"one": 0.1, "five": 0.1, "fifteen": 0.1, "tasks": 100},
             "memory": {

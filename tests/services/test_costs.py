@@ -141,6 +141,17 @@ def test_what_young_devices_will_give_back_counts_where_memory_is_being_merged()
     assert capacity.fleet_capacity().fits == 110
 
 
+def test_the_kernels_own_limits_hold_where_memory_would_not() -> None:
+    host = warm_host(available_mib=100_000)
+    measured(host, settled=5)
+    sample = a_sample(available_mib=100_000) | {
+        "limits": {"tasks_left": 1024 + 5 * 30, "open_files": 20_000}
+    }
+    bus.publish_host_sample("here", sample)
+    fleet = capacity.fleet_capacity()
+    assert (fleet.fits, "kernel.pid_max" in fleet.waiting) == (30, True)
+
+
 def test_where_clones_cannot_be_had_devices_cost_what_cold_ones_do() -> None:
     host = warm_host(available_mib=1000 + 1900)
     measured(host, settled=5)
