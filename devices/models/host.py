@@ -17,7 +17,7 @@ class Host(models.Model):
     # architecture of the guest -> the proof: {"accelerator", "refused": {name: reason}, "seconds"}
     accelerators = models.JSONField(default=dict)
     missing_protections = models.JSONField(default=list)
-    # kind of start -> what a device was measured to cost (devices.services.costs)
+    # what devices were measured to cost, by how they come to be (devices.services.costs)
     costs = models.JSONField(default=dict)
     registered_at = models.DateTimeField(auto_now_add=True)
 

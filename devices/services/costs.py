@@ -26,14 +26,16 @@ SETTLED_AFTER_S = 60.0
 YOUNG_AFTER_S = 2.0
 # a mean over fewer guests says little of the next one
 ENOUGH_MEASURED = 5
-# a measured mean is of those that are there: the next ones may be a little dearer
-MARGIN = 1.1
+# for what a process's mappings do not show: kernel stacks, sockets, KSM's book-keeping
+MARGIN = 1.2
 # less than this is no guest's cost but a fault of measuring
 FLOOR_BYTES = 4 * MIB
 REMEMBER_EVERY_S = 60.0
 REMEMBER_CHANGE = 0.02
 
 Source = Literal["measured", "remembered", "first clone", "assumed"]
+# a clone wakes in a qemu of its own, or is forked from one that keeps the template awake
+Way = Literal["woken", "forked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ class Cost:
 def learn(host_name: str, guests: Mapping[str, GuestCost], template: str | None) -> None:
     """Take in what was measured of a host's guests, by serial; remember it now and then.
 
-    `template` is the key of the template clones wake from now. Runs in the host's worker.
+    `template` is the key of the template clones come from now. Runs in the host's worker.
     """
     means: dict[str, dict[str, list[float]]] = {}
     rows = Device.objects.on(host_name).filter(state__in=WITH_PROCESS)
@@ -101,10 +103,10 @@ def _news(
     for kind, ages in summary.items():
         count, settled = ages.get("settled", (0, 0.0))
         young_count, young = ages.get("young", (0, 0.0))
-        key = keys.get(kind)
+        key, way = keys.get(kind), _way(known, kind)
         if count < ENOUGH_MEASURED or key is None:
             continue
-        was = known.get(kind, {})
+        was = known.get(way, {})
         if was.get("key") != key:
             was = {}
         if was.get("settled_kib") and (
@@ -112,29 +114,34 @@ def _news(
             or abs(settled - was["settled_kib"]) <= REMEMBER_CHANGE * was["settled_kib"]
         ):
             continue
-        news[kind] = {**was, "key": key, "settled_kib": round(settled), "at": now}
+        news[way] = {**was, "key": key, "settled_kib": round(settled), "at": now}
         if young_count >= ENOUGH_MEASURED:
-            news[kind]["young_kib"] = round(young)
+            news[way]["young_kib"] = round(young)
     return news
 
 
-def template_is(host_name: str, key: str, first_clone_kib: int | None = None) -> None:
-    """Clones wake from this template now; what was remembered of another is forgotten.
+def _way(known: Mapping[str, Any], kind: str) -> str:
+    """How devices of a kind come to be now: `cold`, or as clones `woken` or `forked`."""
+    return str(known.get("clones", "woken") if kind == Device.Start.WARM else kind)
 
-    `first_clone_kib` is what the clone that checked it took.
+
+def clones_are(host_name: str, key: str, way: Way, first_clone_kib: int | None = None) -> None:
+    """Clones come from the template of that key now, and in that way.
+
+    What was remembered of another template is forgotten. `first_clone_kib` is what the clone that
+    checked it took.
     """
     with transaction.atomic():
         host = Host.objects.select_for_update().filter(name=host_name).first()
         if host is None:
             return
-        was = host.costs.get(Device.Start.WARM, {})
+        was = host.costs.get(way, {})
         kept = was if was.get("key") == key else {"key": key, "at": 0.0}
         if first_clone_kib is not None:
             kept = {**kept, "first_clone_kib": first_clone_kib}
-        if kept != was:
-            Host.objects.filter(id=host.id).update(
-                costs={**host.costs, Device.Start.WARM: kept}
-            )
+        costs = {**host.costs, "clones": way, way: kept}
+        if costs != host.costs:
+            Host.objects.filter(id=host.id).update(costs=costs)
 
 
 def cold_key() -> str | None:
@@ -154,7 +161,7 @@ def cost(host: Host, kind: str) -> Cost:
     ages = bus.costs(host.name).get(kind, {})
     count, settled_kib = ages.get("settled", (0, 0.0))
     young_count, young_kib = ages.get("young", (0, 0.0))
-    known = host.costs.get(kind, {})
+    known = host.costs.get(_way(host.costs, kind), {})
     if kind == Device.Start.COLD and known and known.get("key") != cold_key():
         known = {}
     young = young_kib if young_count >= ENOUGH_MEASURED else known.get("young_kib") or 0.0

@@ -176,7 +176,6 @@ def _provide(host_name: str, launch: Launch, key: str) -> None:
     try:
         _clear_unfinished()
         template = _loaded(folder, key) or _made(host_name, launch, folder, key)
-        _know_cost(host_name, key)
     except Exception as error:
         if not isinstance(error, QemuError | FirmwareError | FleetError | OSError):
             log.exception("the template could not be made")
@@ -212,6 +211,7 @@ def _rehearse(host_name: str, launch: Launch, key: str) -> None:
         )  # fmt: skip
     except QemuError as error:
         _zygote_failed_at = time.monotonic()
+        _know_cost(host_name, key, "woken")
         _say(host_name, "ready", f"Clones wake from a template. {error}")
         return
     template.zygote = zygote
@@ -220,10 +220,10 @@ def _rehearse(host_name: str, launch: Launch, key: str) -> None:
     except (QemuError, OSError) as error:
         _zygote_failed_at = time.monotonic()
         _end_zygote(template)
+        _know_cost(host_name, key, "woken")
         _say(host_name, "ready", f"Clones wake from a template, but are not forked: {error}")
         return
-    if first_clone is not None:
-        _know_cost(host_name, key, first_clone.one_more_kib(1))
+    _know_cost(host_name, key, "forked", first_clone)
     took_s = time.monotonic() - began
     _say(host_name, "ready", f"Clones are forked from a template, rehearsed in {took_s:.0f} s.")
 
@@ -253,7 +253,7 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
     _say(host_name, "making", "Checking the template by a clone.")
     try:
         first_clone = _check(launch, template)
-        _know_cost(host_name, key, None if first_clone is None else first_clone.one_more_kib(2))
+        _know_cost(host_name, key, "woken", first_clone)
     except BaseException:
         template.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -261,10 +261,14 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
     return template
 
 
-def _know_cost(host_name: str, key: str, first_clone_kib: int | None = None) -> None:
+def _know_cost(
+    host_name: str, key: str, way: costs.Way, first_clone: GuestMemory | None = None
+) -> None:
     """A template whose cost cannot be written down is good all the same."""
     try:
-        costs.template_is(host_name, key, first_clone_kib)
+        # it may share with the process it was forked from
+        kib = None if first_clone is None else first_clone.one_more_kib(2)
+        costs.clones_are(host_name, key, way, kib)
     except DatabaseError as error:
         log.warning("what a clone costs was not kept: %s", error)
     finally:

@@ -51,7 +51,7 @@ def test_the_mean_of_settled_devices_counts_with_a_margin_and_below_the_setting_
     measured(host, settled=6, young=5)
     cost = of(host)
     assert (cost.source, cost.measured) == ("measured", 6)
-    assert cost.settled_bytes == 11 * MIB
+    assert cost.settled_bytes == 12 * MIB
     assert cost.young_bytes == 20 * MIB
     assert cost.returning_bytes == 5 * 10 * MIB
 
@@ -67,7 +67,7 @@ def test_a_clone_that_was_rebooted_counts_as_cold() -> None:
     host = a_host("here")
     measured(host, settled=5, reported_start="cold")
     assert of(host).source == "assumed"
-    assert of(host, "cold").settled_bytes == 11 * MIB
+    assert of(host, "cold").settled_bytes == 12 * MIB
 
 
 def test_what_was_measured_is_remembered_for_the_same_template_only() -> None:
@@ -75,11 +75,22 @@ def test_what_was_measured_is_remembered_for_the_same_template_only() -> None:
     measured(host, settled=5)
     bus.client().flushall()
     cost = of(host)
-    assert (cost.source, cost.settled_bytes) == ("remembered", 11 * MIB)
-    costs.template_is("here", KEY)
+    assert (cost.source, cost.settled_bytes) == ("remembered", 12 * MIB)
+    costs.clones_are("here", KEY, "woken")
     assert of(host).source == "remembered"
-    costs.template_is("here", "template-2")
+    costs.clones_are("here", "template-2", "woken")
     assert of(host).source == "assumed"
+
+
+def test_forked_clones_and_woken_ones_are_remembered_apart() -> None:
+    host = a_host("here")
+    costs.clones_are("here", KEY, "forked", 5 << 10)
+    measured(host, settled=5)
+    bus.client().flushall()
+    costs.clones_are("here", KEY, "woken", 40 << 10)
+    assert (of(host).source, of(host).settled_bytes) == ("first clone", 48 * MIB)
+    costs.clones_are("here", KEY, "forked")
+    assert (of(host).source, of(host).settled_bytes) == ("remembered", 12 * MIB)
 
 
 def test_a_cold_devices_cost_is_remembered_for_the_same_firmware_only() -> None:
@@ -93,9 +104,9 @@ def test_a_cold_devices_cost_is_remembered_for_the_same_firmware_only() -> None:
 
 def test_the_templates_first_clone_says_what_one_costs_before_any_is_measured() -> None:
     host = a_host("here")
-    costs.template_is("here", KEY, 12 << 10)
+    costs.clones_are("here", KEY, "forked", 12 << 10)
     cost = of(host)
-    assert (cost.source, cost.settled_bytes // MIB) == ("first clone", 13)
+    assert (cost.source, cost.settled_bytes // MIB) == ("first clone", 14)
     measured(host, settled=5)
     assert of(host).source == "measured"
 
@@ -104,9 +115,9 @@ def test_a_figure_that_hardly_moves_is_not_written_again() -> None:
     host = a_host("here")
     measured(host, settled=5)
     before = Host.objects.get().costs
+    assert before["woken"]["settled_kib"] == 10 << 10
     measured(host, settled=5)
     assert Host.objects.get().costs == before
-    assert before["warm"]["settled_kib"] == 10 << 10
 
 
 def warm_host(**sample: Any) -> Host:
@@ -116,8 +127,8 @@ def warm_host(**sample: Any) -> Host:
 
 
 def test_how_many_fit_follows_what_was_measured() -> None:
-    host = warm_host(available_mib=1000 + 1100)
-    assert capacity.fleet_capacity().fits == 27
+    host = warm_host(available_mib=1000 + 1200)
+    assert capacity.fleet_capacity().fits == 30
     measured(host, settled=5)
     fleet = capacity.fleet_capacity()
     assert (fleet.fits, fleet.devices, fleet.most) == (100, 5, 105)
@@ -125,7 +136,7 @@ def test_how_many_fit_follows_what_was_measured() -> None:
 
 
 def test_those_on_their_way_are_promised_their_settled_cost() -> None:
-    host = warm_host(available_mib=1000 + 1100)
+    host = warm_host(available_mib=1000 + 1200)
     measured(host, settled=5)
     for state in (State.REQUESTED, State.SPAWNING, State.BOOTING):
         a_device(host, start="warm", state=state)
@@ -133,12 +144,12 @@ def test_those_on_their_way_are_promised_their_settled_cost() -> None:
 
 
 def test_what_young_devices_will_give_back_counts_where_memory_is_being_merged() -> None:
-    host = warm_host(available_mib=1000 + 1100)
+    host = warm_host(available_mib=1000 + 1200)
     measured(host, settled=5, young=11)
     assert capacity.fleet_capacity().fits == 100
     ksm = {"run": 1}
-    bus.publish_host_sample("here", a_sample(available_mib=1000 + 1100) | {"ksm": ksm})
-    assert capacity.fleet_capacity().fits == 110
+    bus.publish_host_sample("here", a_sample(available_mib=1000 + 1200) | {"ksm": ksm})
+    assert capacity.fleet_capacity().fits == 109
 
 
 def test_the_kernels_own_limits_hold_where_memory_would_not() -> None:
