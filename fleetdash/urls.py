@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
 from devices.api import api
-from devices.views import dashboard, device, fleet, lists, tokens, wall
+from devices.views import dashboard, device, fleet, leaving, lists, tokens, wall
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -15,7 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         LoginView.as_view(template_name="login.html", redirect_authenticated_user=True),
         name="login",
     ),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", leaving.LeaveView.as_view(), name="logout"),
     path("devices/", lists.device_list, name="devices"),
     path("devices/add", fleet.add, name="add"),
     path("devices/remove", fleet.remove, name="remove"),

@@ -73,6 +73,7 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
     viewer: Viewer | None = None
     words = LINK_WORDS
     renewal: asyncio.Task[None] | None = None
+    dismissal: asyncio.Task[None] | None = None
     line: DirectLine | QueuedLine | None = None
 
     # Channels looks for stale database connections before every message, in a thread; here are
@@ -105,7 +106,12 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
         self.line = await self._line(viewer)
         self.viewer = viewer
         self.renewal = asyncio.create_task(self._renew(allowed))
-        hub.current().join(viewer, self.line)
+        hub.current().join(
+            viewer, self.line, admission=allowed.admission, dismiss=self._dismiss
+        )
+
+    def _dismiss(self) -> None:
+        self.dismissal = asyncio.create_task(self._close(POLICY_VIOLATION))
 
     async def _line(self, viewer: Viewer) -> DirectLine | QueuedLine:
         if direct.EXTENSION in self.scope.get("extensions", {}):

@@ -68,6 +68,7 @@ class Hub:
     ) -> None:
         self.board = Board()
         self._viewers: dict[Viewer, Line] = {}
+        self._dismissals: dict[Viewer, tuple[str, Callable[[], None]]] = {}
         self._news = asyncio.Event()
         self._subscription = Subscription(redis_url, self._heard, self._connected)
         # one thread of our own: a slow database never holds up pages, nor they the wall
@@ -111,9 +112,16 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown(wait=False)
 
-    def join(self, viewer: Viewer, line: Line) -> None:
-        """Feed a browser from now on, beginning with all that it shows."""
+    def join(
+        self, viewer: Viewer, line: Line, *,
+        admission: str = "", dismiss: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """Feed a browser from now on, beginning with all that it shows.
+
+        `dismiss` is called when its admission is revoked.
+        """
         self._viewers[viewer] = line
+        self._dismissals[viewer] = (admission, dismiss)
         if viewer.console:
             self._subscription.follow_console(viewer.console)
         self._dirty |= viewer.parts & fragments.PARTS
@@ -122,6 +130,7 @@ class Hub:
     def leave(self, viewer: Viewer) -> None:
         """Forget a browser."""
         self._viewers.pop(viewer, None)
+        self._dismissals.pop(viewer, None)
         serial = viewer.console
         if serial and all(v.console != serial for v in self._viewers):
             self._subscription.leave_console(serial)
@@ -184,6 +193,9 @@ class Hub:
                 self.board.put_loads(name, sample["guests"], float(sample["at"]))
             elif kind == "changes":
                 self._take_changes(json.loads(message))
+            elif kind == "revoked":
+                self._dismiss(frozenset(map(str, json.loads(message))))
+                return
             elif kind == "console":
                 self.board.append_console(name, message)
             elif kind == "console-begin":
@@ -192,6 +204,11 @@ class Hub:
             log.exception("An unreadable message on %s was left out", channel)
             return
         self._news.set()
+
+    def _dismiss(self, admissions: frozenset[str]) -> None:
+        for admission, dismiss in list(self._dismissals.values()):
+            if admission in admissions:
+                dismiss()
 
     def _take_changes(self, changes: dict[str, Any]) -> None:
         now = self._clock()

@@ -15,7 +15,7 @@ from devices.services import bus
 log = logging.getLogger(__name__)
 
 PATTERNS = (bus.cores_channel("*"), bus.host_channel("*"), bus.guests_sample_channel("*"))
-RETRY_S = (0.1, 0.25, 0.5, 1.0)
+RETRY_S = (0.1, 0.25, 0.5)
 READ_S = 0.5  # how long a wish to follow another console may wait
 HEALTH_S = 5
 
@@ -57,7 +57,7 @@ class Subscription:
                 pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
                 try:
                     await pubsub.psubscribe(*PATTERNS)
-                    await pubsub.subscribe(bus.CHANGES)
+                    await pubsub.subscribe(bus.CHANGES, bus.REVOKED)
                     await self._connected()
                     failures = 0
                     await self._listen(pubsub)

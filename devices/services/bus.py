@@ -22,6 +22,7 @@ from django.conf import settings
 log = logging.getLogger(__name__)
 
 CHANGES = "fleet:changes"
+REVOKED = "fleet:revoked"
 PRESENCE = "fleet:presence"
 HEALTH = "fleet:health"
 LATEST_S = 30
@@ -111,6 +112,12 @@ def publish_changes(
     )
     with _tolerant(CHANGES):
         client().publish(CHANGES, message)
+
+
+def publish_revoked(admissions: Sequence[str]) -> None:
+    """Say that admissions (`devices.live.access`) hold no more: who watches by them is cut off."""
+    with _tolerant(REVOKED):
+        client().publish(REVOKED, json.dumps(list(admissions)))
 
 
 def publish_cores(host: str, at: float, busy: bytes) -> None:

@@ -19,6 +19,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from devices.live import consumers, fragments, frames, hub, wall_links
+from devices.live.access import Access
 from devices.live.consumers import LiveConsumer
 from devices.live.fragments import Fragment, Rendered
 from devices.live.frames import Kind
@@ -337,6 +338,24 @@ async def test_another_origin_is_refused(live: Hub, origin: bytes) -> None:
     assert not connected
 
 
+async def test_an_admission_that_is_revoked_ends_its_sockets_and_no_other(
+    live: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _subscribed(live)
+    browsers = []
+    for name in ("link:1", "link:2"):
+        monkeypatch.setattr(
+            consumers, "access", lambda scope, name=name: Access(may_act=True, admission=name)
+        )
+        browsers.append(await Browser("parts=").open())
+    await asyncio.to_thread(bus.publish_revoked, ["link:1", "link:3"])
+    closed = await browsers[0].receive_output(timeout=3)
+    assert (closed["type"], closed["code"]) == ("websocket.close", consumers.POLICY_VIOLATION)
+    assert await browsers[1].receive_nothing(timeout=0.3)
+    for browser in browsers:
+        await browser.disconnect()
+
+
 async def test_no_origin_is_refused(live: Hub) -> None:
     connected, _ = await Browser(headers=[(b"host", b"testserver")]).connect()
     assert not connected
@@ -371,24 +390,29 @@ async def test_the_server_asks_for_a_reconnect_now_and_then(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_session_opens_the_door(live: Hub) -> None:
+async def test_a_session_opens_the_door_and_its_end_closes_it(live: Hub) -> None:
+    await _subscribed(live)
+    client = Client()
+
     def cookie() -> bytes:
-        client = Client()
         client.force_login(User.objects.create_user("anna"))
         return f"{client.cookies.output(header='', sep=';').split(';')[0].strip()}".encode()
 
     session = await asyncio.to_thread(cookie)
     for headers, expected in (
-        ([*ORIGIN, (b"cookie", session)], True),
         ([*ORIGIN, (b"cookie", session[:-4] + b"0000")], False),
+        ([*ORIGIN, (b"cookie", session)], True),
     ):
         browser = _Communicator(
-            AuthMiddlewareStack(LiveConsumer.as_asgi()), "/live/?parts=cores", headers
+            AuthMiddlewareStack(LiveConsumer.as_asgi()), "/live/?parts=", headers
         )
         connected, _ = await browser.connect()
         assert connected is expected
-        if connected:
-            await browser.disconnect()
+    answer = await asyncio.to_thread(client.post, "/logout/")
+    assert answer.status_code == 302
+    closed = await browser.receive_output(timeout=3)
+    assert (closed["type"], closed["code"]) == ("websocket.close", consumers.POLICY_VIOLATION)
+    await browser.disconnect()
 
 
 def _by_link(token_id: int | None, query: str = "parts=cores,operations") -> Browser:
