@@ -84,6 +84,7 @@ def end_all(
 ) -> list[ProcessIdentity]:
     """End processes at once: SIGTERM, after `grace_s` (half the deadline, 5 s at most) SIGKILL.
 
+    With a grace of 0 SIGKILL is all that is sent.
     Returns those that had not ended after `deadline_s` seconds. One that is gone already has ended.
     """
     waiting = list(dict.fromkeys(identities))
@@ -92,13 +93,15 @@ def end_all(
     surviving: list[ProcessIdentity] = []
     for first in range(0, len(waiting), _AT_ONCE):
         surviving += _end_some(
-            waiting[first : first + _AT_ONCE], began + grace_s, began + deadline_s
+            waiting[first : first + _AT_ONCE],
+            began + grace_s if grace_s > 0 else None,
+            began + deadline_s,
         )
     return surviving
 
 
 def _end_some(
-    identities: Sequence[ProcessIdentity], kill_at: float, give_up_at: float
+    identities: Sequence[ProcessIdentity], kill_at: float | None, give_up_at: float
 ) -> list[ProcessIdentity]:
     running: dict[int, ProcessIdentity] = {}
     poll = select.poll()
@@ -110,8 +113,9 @@ def _end_some(
                 continue
             running[pidfd] = identity
             poll.register(pidfd, select.POLLIN)
-        _send_all(running, signal.SIGTERM)
-        _wait(poll, running, kill_at)
+        if kill_at is not None:
+            _send_all(running, signal.SIGTERM)
+            _wait(poll, running, kill_at)
         if running:
             _send_all(running, signal.SIGKILL)
             _wait(poll, running, max(give_up_at, time.monotonic() + 0.1))

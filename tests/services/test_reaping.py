@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from devices.models import Device
-from devices.services import reaping
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_identity import ProcessIdentity
+from devices.services import guests, reaping
 from devices.states import State
 from tests.rows import a_device, a_host
 
@@ -26,3 +35,36 @@ def test_a_stopping_device_without_a_process_is_gone() -> None:
     reaping.reap("here")
     device.refresh_from_db()
     assert (device.state, device.slot) == ("gone", None)
+
+
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+
+
+def test_guests_are_ended_at_once_some_at_a_time(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(reaping, "AT_ONCE", 2)
+    host = a_host("here")
+    devices = [a_device(host, state=State.STOPPING) for _ in range(3)]
+    processes = []
+    for device in devices:
+        process = subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE)
+        processes.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        identity = ProcessIdentity.of(process.pid)
+        folder = GuestFolder(guests.folder(device.serial))
+        folder.create()
+        folder.process.write_text(f"{identity.boot_id} {identity.pid} {identity.start_time}\n")
+    try:
+        began = time.monotonic()
+        reaping.reap("here")
+        assert time.monotonic() - began < 3.0
+        assert [process.wait(timeout=0) for process in processes] == [-signal.SIGKILL] * 3
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert set(Device.objects.values_list("state", flat=True)) == {"gone"}
+    assert list(guests.guests_folder().iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_a_process_that_the_folder_names_is_ended(bystander: subprocess.Popen[by
     (folder / "process").write_text(f"{identity.boot_id} {identity.pid} {identity.start_time}\n")
     reaping.reap("here")
     device.refresh_from_db()
-    assert (device.state, bystander.poll()) == ("gone", -15)
+    assert (device.state, bystander.poll()) == ("gone", -signal.SIGKILL)
     assert not folder.exists()
 
 
