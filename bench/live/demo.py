@@ -17,7 +17,7 @@ PORT = 8010
 def show(*, devices: int, cores: int, port: int | None) -> None:
     """Serve the page until interrupted; says where and with which password."""
     with scene(port=port or PORT) as here:
-        access = here.ask("bench.live.rows", str(devices))
+        access = here.ask("bench.live.rows", str(devices), "page")
         here.start_web()
         feed = here.python(
             "feed", "-m", "bench.live.feed", "--devices", str(devices), "--cores", str(cores),

@@ -42,6 +42,7 @@ def _feed(fleet: MadeUpFleet, moving: float, loads: Any) -> None:
     from devices.services import bus
 
     host, beat, due_moves = settings.HOST_NAME, 0, 0.0
+    made_up_host = MadeUpHost()
     next_beat = next_moves = time.monotonic()
     while True:
         now = time.monotonic()
@@ -53,7 +54,7 @@ def _feed(fleet: MadeUpFleet, moving: float, loads: Any) -> None:
                 bus.client().incr(PUBLISHED)
             if beat % CORES_HZ == 0:
                 at = time.time()
-                bus.publish_host_sample(host, _sample(fleet, at))
+                bus.publish_host_sample(host, made_up_host.sample(fleet))
                 bus.publish_guests_sample(host, at, loads())
             beat += 1
         if now >= next_moves:
@@ -80,26 +81,28 @@ def _move(fleet: MadeUpFleet, count: int) -> None:
     bus.publish_changes(list(moved.items()))
 
 
-def _sample(fleet: MadeUpFleet, at: float) -> dict[str, Any]:
-    busy = sum(fleet.busy()) / 255
-    total = 1024 << 30
-    return {
-        "at": at, "uptime_s": 86400.0, "psi": None,
-        "cpu": {"online": fleet.cores, "run_queue": busy, "busy": busy / fleet.cores},
-        "load": {"one": busy, "five": busy * 0.9, "fifteen": busy * 0.8, "tasks": 4000},
-        "memory": {
-            "total_bytes": total,
-            "available_bytes": total - fleet.devices * (18 << 20),
-            "swap_total_bytes": 0,
-            "swap_free_bytes": 0,
-        },
-        "ksm": {
-            "run": 1, "pages_sharing": fleet.devices * 2000, "pages_shared": fleet.devices * 40,
-            "full_scans": int(at) % 10_000, "saved_bytes": fleet.devices * 8_192_000,
-            "general_profit_bytes": fleet.devices * 8_000_000,
-        },
-        "zram": None,
-    }  # fmt: skip
+class MadeUpHost:
+    """The samples of this machine, with the cores, the load and the memory of a larger one."""
+
+    def __init__(self) -> None:
+        from devices.host.cpu import CoreSampler
+        from devices.host.sample import HostSampler
+
+        self._cores = CoreSampler()
+        self._host = HostSampler()
+
+    def sample(self, fleet: MadeUpFleet) -> dict[str, Any]:
+        """What a poller would publish."""
+        made: dict[str, Any] = self._host.sample([self._cores.sample()]).to_json()
+        busy, total = sum(fleet.busy()) / 255, 1 << 40
+        running = fleet.running()
+        made["cpu"] |= {"online": fleet.cores, "run_queue": busy, "busy": busy / fleet.cores}
+        made["load"] |= {"one": busy, "five": busy * 0.9, "fifteen": busy * 0.8}
+        made["memory"] |= {
+            "total_bytes": total, "available_bytes": total - len(running) * (18 << 20),
+        }  # fmt: skip
+        made["limits"] |= {"tasks_left": 1 << 20, "open_files": 1 << 20}
+        return made
 
 
 if __name__ == "__main__":

@@ -66,13 +66,13 @@ class MadeUpFleet:
     def random_loads(self) -> list[list[int | None]]:
         """Rows of slot, thousandths of a core, RSS and PSS, each load independent of the last."""
         draw = self.draw.random
-        return [[slot, int(draw() * 1001), 40_000, 20_000] for slot in self._running()]
+        return [[slot, int(draw() * 1001), 40_000, 20_000] for slot in self.running()]
 
     def wandering_loads(self) -> list[list[int | None]]:
         """The same, with loads as devices have them: mostly idle, rising and falling."""
         rows: list[list[int | None]] = []
         draw = self.draw.random
-        for slot in self._running():
+        for slot in self.running():
             load = self._loads[slot] * (0.8 + 0.38 * draw())
             if draw() < 0.01:
                 load = draw() ** 2
@@ -82,6 +82,7 @@ class MadeUpFleet:
             rows.append([slot, int(load * 1000), 40_000, 20_000])
         return rows
 
-    def _running(self) -> list[int]:
+    def running(self) -> list[int]:
+        """The places of devices that have a guest."""
         asleep = ("gone", "requested", "failed")
         return [slot for slot, state in enumerate(self.states) if state not in asleep]

@@ -1,4 +1,9 @@
-"""The rows of a made-up fleet, in a database of its own: `python -m bench.live.rows DEVICES`."""
+"""The rows of a made-up fleet, in a database of its own.
+
+    python -m bench.live.rows DEVICES [page]
+
+With `page` the files of the page are collected as well.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,8 @@ def main() -> None:
     from devices.states import State
     from fleetdash.deploy import static_files
 
-    static_files.collect(settings.STATIC_ROOT)
+    if "page" in sys.argv:
+        static_files.collect(settings.STATIC_ROOT)
     call_command("migrate", interactive=False, verbosity=0)
     now = timezone.now()
     host = Host.objects.create(

@@ -137,8 +137,12 @@ def _judge(findings: Findings, wish: Wish) -> None:
     back = values["redis_started_to_page_live_s"]
     findings.row("Redis stopped and started: page live again",
                  "not at all" if back is None else f"{back} s", reach="5 s", aim="2 s")  # fmt: skip
-    if values["closed"] or back is None:
-        findings.problem("clients were closed" if values["closed"] else "the page stays dead")
+    if values["closed"]:
+        findings.problem(f"{values['closed']} clients were closed")
+    if back is None:
+        findings.problem("the page stays dead once Redis is back")
+    if not sizes["html"]:
+        findings.problem("no HTML came: the web process cannot render what the page shows")
 
 
 def _costs(here: Scene) -> dict[str, processes.Cost]:

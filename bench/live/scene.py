@@ -99,9 +99,13 @@ class Scene:
             self.start("web", command, pass_fds=[listening.fileno()])
         deadline = time.monotonic() + START_S
         while True:
-            with contextlib.suppress(OSError, urllib.error.URLError):
-                urllib.request.urlopen(f"{self.url}/login/", timeout=5).close()
+            try:
+                urllib.request.urlopen(f"{self.url}/api/v1/summary", timeout=5).close()
+            except urllib.error.HTTPError as refused:  # by a server that is there
+                refused.close()
                 return
+            except OSError:
+                pass
             self._check("web", deadline)
 
     def _check(self, name: str, deadline: float) -> None:
