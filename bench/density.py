@@ -58,6 +58,14 @@ class Run:
     person: Person | None
     growth: list[dict[str, Any]] = field(default_factory=list)
 
+    @contextlib.contextmanager
+    def going_on(self, what: str) -> Iterator[None]:
+        """A part whose failure is a problem, but no reason to leave out the rest."""
+        try:
+            yield
+        except (BenchError, OSError) as error:
+            self.findings.problem(f"{what}: {error}")
+
     def grow(self) -> int:
         """Add devices up to the wish, or to where the fleet refuses; gives how many are online."""
         online, began = 0, self.sampler.seconds()
@@ -122,7 +130,7 @@ class Run:
             if self.page is not None:
                 self.page.listen()
             self.sampler.phase = plots.MORE
-            begun = self.running.begin("add", self.wish.more)
+            begun = self._begin_more()
             ended = self.running.wait(begun)
             time.sleep(3)  # the last frames are on their way
             came = list(self.running.devices(after=begun["created_at"]))
@@ -143,12 +151,21 @@ class Run:
         )
         self.findings.row(
             f"wall frame from a change to the browser, p95, at {online:,} devices while "
-            f"{self.wish.more} more start",
+            f"{ended['count']} more start",
             said or "no change was seen",
             reach="800 ms", aim="500 ms",
         )  # fmt: skip
         # the newest go first
         self.running.operate("remove", ended["done"])
+
+    def _begin_more(self) -> dict[str, Any]:
+        """As many as wished for, or as fit."""
+        try:
+            return self.running.begin("add", self.wish.more)
+        except Refused as error:
+            if not error.fits:
+                raise
+            return self.running.begin("add", error.fits)
 
     def hold(self, online: int) -> None:
         """Wait; every device must stay online and be heard from within the last minute."""
@@ -245,7 +262,8 @@ def run(findings: Findings, wish: Wish) -> None:
                 try:
                     sampler.rest(CALM_S)
                     online = run_.grow()
-                    run_.watch_wall(online)
+                    with run_.going_on("watching the wall"):
+                        run_.watch_wall(online)
                     sampler.phase = plots.PAUSE
                     findings.values["settled_after_s"] = settling.wait(
                         SETTLE_LEAST_S, SETTLE_MOST_S,
@@ -253,8 +271,10 @@ def run(findings: Findings, wish: Wish) -> None:
                     )  # fmt: skip
                     run_.hold(online)
                     sampler.phase = plots.PAUSE
-                    run_.answer_pages(online)
-                    run_.measure_idle()
+                    with run_.going_on("asking for pages"):
+                        run_.answer_pages(online)
+                    with run_.going_on("measuring idle cost"):
+                        run_.measure_idle()
                 finally:
                     run_.remove()
         finally:

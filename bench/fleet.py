@@ -17,7 +17,9 @@ import httpx
 from bench.errors import BenchError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+# looking at an operation costs the fleet the more, the larger it is
 POLL_S = 0.25
+POLL_S_PER_DEVICE = 0.001
 # an operation that moves no device for so long will not move one
 STALL_S = 180.0
 # unless the fleet says what it waits for, memory to merge for instance
@@ -71,7 +73,7 @@ class RunningFleet:
         """
         settled, moved_at = -1, time.monotonic()
         while operation["state"] == "running":
-            time.sleep(POLL_S)
+            time.sleep(max(POLL_S, POLL_S_PER_DEVICE * operation["count"]))
             operation = self.get(f"operations/{operation['id']}")
             now_settled = operation["done"] + operation["failed"] + operation["cancelled"]
             if now_settled != settled:

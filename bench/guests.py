@@ -46,12 +46,12 @@ def folders(var: Path) -> int:
 def wait_until_gone(identities: Iterable[ProcessIdentity], deadline_s: float) -> float | None:
     """Seconds until none of them runs; None when the deadline is over."""
     began = time.monotonic()
-    left = list(identities)
-    while left:
-        left = [identity for identity in left if identity.is_alive()]
-        if left and time.monotonic() - began > deadline_s:
-            return None
-        time.sleep(0.02)
+    # all must end, so one after the other is as good as all at once, and asks far less
+    for identity in identities:
+        while identity.is_alive():
+            if time.monotonic() - began > deadline_s:
+                return None
+            time.sleep(0.02)
     return time.monotonic() - began
 
 

@@ -16,7 +16,9 @@ from fleetdash.cli.errors import CliError
 from fleetdash.cli.looking import print_json
 from fleetdash.cli.standing import Check
 
+# looking at an operation costs the fleet the more, the larger it is
 POLL_S = 0.3
+POLL_S_PER_DEVICE = 0.001
 # a step in which no device comes online for so long has failed
 STALL_S = 90.0
 PAGE_MS = 500.0
@@ -82,7 +84,7 @@ class Rehearsal:
     def _ended(self, operation: dict[str, Any]) -> dict[str, Any]:
         settled, moved_at = -1, time.monotonic()
         while operation["state"] == "running":
-            time.sleep(POLL_S)
+            time.sleep(max(POLL_S, POLL_S_PER_DEVICE * operation["count"]))
             operation = self.fleet.get(f"operations/{operation['id']}")
             now_settled = operation["done"] + operation["failed"] + operation["cancelled"]
             if now_settled != settled:
