@@ -81,6 +81,8 @@ def parser() -> argparse.ArgumentParser:
         "--loads", choices=("random", "wandering"), default="random",
         help="every load new each second (the worst case), or as devices have them",
     )  # fmt: skip
+    live.add_argument("--record", type=Path, metavar="FILE", help="keep what the fleet says")
+    live.add_argument("--replay", type=Path, metavar="FILE", help="feed from such a recording")
     live.add_argument("--demo", type=int, metavar="N", help="show N made-up devices on a page")
     live.add_argument("--port", type=int, help="of the demo's page")
 
@@ -152,12 +154,17 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
             from bench.live import demo
 
             demo.show(devices=given.demo, cores=given.cores, port=given.port)
+        case "live" if given.record:
+            from bench.live import recording
+
+            findings.values["messages"] = recording.record(given.record, given.seconds)
         case "live":
             from bench.live import run
 
             run.run(findings, run.Wish(
                 clients=given.clients, devices=given.devices, cores=given.cores,
                 stalled=given.stalled, seconds=given.seconds, loads=given.loads,
+                replay=given.replay,
             ))  # fmt: skip
         case "plots":
             from bench import plots

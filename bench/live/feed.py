@@ -1,6 +1,7 @@
 """Plays poller and services for a made-up fleet, until it is ended.
 
     python -m bench.live.feed --devices N --cores N [--moving SHARE] [--loads random|wandering]
+                              [--replay RECORDING]
 
 Everything goes through `devices.services.bus` and the database, as it does in a fleet.
 """
@@ -9,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import django
 import redis
 
+from bench.live import recording
 from bench.live.made_up import MadeUpFleet
 
 CORES_HZ = 4
@@ -29,8 +33,11 @@ def main() -> None:
     parser.add_argument("--cores", type=int, required=True)
     parser.add_argument("--moving", type=float, default=0.01, help="share of devices a second")
     parser.add_argument("--loads", choices=("random", "wandering"), default="random")
+    parser.add_argument("--replay", type=Path, help="a recording instead, again and again")
     given = parser.parse_args()
     django.setup()
+    if given.replay:
+        _replay(given.replay)
     fleet = MadeUpFleet(given.devices, given.cores)
     _feed(fleet, given.moving, fleet.random_loads if given.loads == "random"
           else fleet.wandering_loads)  # fmt: skip
@@ -65,20 +72,53 @@ def _feed(fleet: MadeUpFleet, moving: float, loads: Any) -> None:
         time.sleep(max(0.0, min(next_beat, next_moves) - time.monotonic()))
 
 
-def _move(fleet: MadeUpFleet, count: int) -> None:
-    from django.utils import timezone
+def _replay(file: Path) -> None:
+    from devices.services import bus
 
+    while True:
+        _set(recording.states(file))
+        began = time.monotonic()
+        for each in recording.said(file):
+            time.sleep(max(0.0, began + each.after_s - time.monotonic()))
+            with contextlib.suppress(redis.RedisError):
+                bus.client().publish(each.channel, recording.as_of(each, time.time()))
+                if each.channel.startswith(recording.CORES):
+                    bus.client().incr(PUBLISHED)
+            if each.channel == recording.CHANGES:
+                _write(dict(json.loads(each.message)["devices"]))
+
+
+def _set(states: dict[int, str]) -> None:
+    """Everything as it stood when the recording began."""
     from devices.models import Device
+    from devices.services import bus
+    from devices.states import State
+
+    slots = Device.objects.values_list("slot", flat=True)
+    begun = {slot: states.get(slot, str(State.GONE)) for slot in slots if slot is not None}
+    _write(begun)
+    bus.publish_changes(list(begun.items()))
+
+
+def _move(fleet: MadeUpFleet, count: int) -> None:
     from devices.services import bus
 
     moved = fleet.move(count)
-    if not moved:
-        return
+    if moved:
+        _write(moved)
+        bus.publish_changes(list(moved.items()))
+
+
+def _write(moved: dict[int, str]) -> None:
+    """Have the database say so too, for the counts."""
+    from django.utils import timezone
+
+    from devices.models import Device
+
     now = timezone.now()
     for state in set(moved.values()):
         slots = [slot for slot, new in moved.items() if new == state]
         Device.objects.filter(slot__in=slots).update(state=state, state_since=now)
-    bus.publish_changes(list(moved.items()))
 
 
 class MadeUpHost:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -16,6 +17,7 @@ import redis
 from bench import processes
 from bench.errors import BenchError
 from bench.findings import Findings
+from bench.live import recording
 from bench.live.feed import PUBLISHED
 from bench.live.scene import Scene, scene
 
@@ -75,17 +77,25 @@ class Wish:
     stalled: int
     seconds: float
     loads: str
+    replay: Path | None = None
 
 
 def run(findings: Findings, wish: Wish) -> None:
     """Delays from publish to receipt, what was skipped, and what each process cost."""
-    findings.values |= asdict(wish)
+    if wish.replay is not None:
+        places = [0, *recording.states(wish.replay)]
+        for each in recording.said(wish.replay):
+            if each.channel == recording.CHANGES:
+                places += [int(slot) for slot, _ in json.loads(each.message)["devices"]]
+        wish = replace(wish, devices=1 + max(places), loads="recorded")
+    findings.values |= {k: v for k, v in asdict(wish).items() if k != "replay"}
+    more = ["--replay", str(wish.replay)] if wish.replay else ["--loads", wish.loads]
     with scene() as here:
         access = here.ask("bench.live.rows", str(wish.devices))
         here.start_web()
         here.python(
             "feed", "-m", "bench.live.feed", "--devices", str(wish.devices),
-            "--cores", str(wish.cores), "--loads", wish.loads,
+            "--cores", str(wish.cores), *more,
         )  # fmt: skip
         counts = [len(range(n, wish.clients, CLIENT_PROCESSES)) for n in range(CLIENT_PROCESSES)]
         watching = Watchers(here, access["cookie"], [n for n in counts if n], stalled=False)
