@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from devices import states
@@ -83,14 +83,12 @@ def end_operations(operation_ids: Iterable[int], at: datetime) -> None:
     running = Operation.objects.filter(id__in=operation_ids, state=Operation.State.RUNNING)
     # one after another, or two who settle the last targets would each wait for the other's
     list(running.order_by("id").select_for_update().values_list("id", flat=True))
-    for operation in running.annotate(
-        pending=Count("targets", filter=Q(targets__outcome=Target.Outcome.PENDING)),
+    left = Target.objects.filter(operation=OuterRef("pk"), outcome=Target.Outcome.PENDING)
+    for operation in running.filter(~Exists(left)).annotate(
         done=Count("targets", filter=Q(targets__outcome=Target.Outcome.DONE)),
         cancelled=Count("targets", filter=Q(targets__outcome=Target.Outcome.CANCELLED)),
         failed=Count("targets", filter=Q(targets__outcome=Target.Outcome.FAILED)),
     ):
-        if operation.pending:
-            continue
         if operation.failed:
             state = Operation.State.PARTLY if operation.done else Operation.State.FAILED
         elif operation.cancelled:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def waking(monkeypatch: pytest.MonkeyPatch, *outcomes: QemuError | None) -> list
             for device, error in zip(devices, errors, strict=True)
         }
 
-    monkeypatch.setattr(templates, "current", lambda host, firmware: object())
+    monkeypatch.setattr(templates, "current", lambda host, firmware: SimpleNamespace(zygote=None))
     monkeypatch.setattr(starting, "start_all", start_all)
     return rounds
 
@@ -130,7 +131,7 @@ def test_what_a_round_started_is_written_down_device_by_device(
             for d in asked
         }
 
-    monkeypatch.setattr(templates, "current", lambda host, firmware: object())
+    monkeypatch.setattr(templates, "current", lambda host, firmware: SimpleNamespace(zygote=None))
     monkeypatch.setattr(starting, "start_all", start_all)
     with bus.client().pubsub(ignore_subscribe_messages=True) as heard:
         heard.subscribe(bus.guests_channel("here"))
