@@ -31,11 +31,13 @@ class FirstRound:
     def start(self) -> None:
         """Record consoles and begin the round."""
         from devices.qemu import process_memory
-        from devices.services import consoles
+        from devices.services import consoles, shortcomings
 
         # guests inherit how this process treats memory
-        for sentence in process_memory.set_for_guests(mergeable=settings.KSM != "off"):
+        lacking = process_memory.set_for_guests(mergeable=settings.KSM != "off")
+        for sentence in lacking:
             log.warning("%s", sentence)
+        shortcomings.note(lacking)
         consoles.start()
         self._thread.start()
 

@@ -93,6 +93,7 @@ class HostOut(Schema):
     sample: dict[str, Any] | None
     template: dict[str, Any] | None
     merging: dict[str, Any] | None
+    shortcomings: list[str]
 
 
 class HostsOut(Schema):

@@ -122,6 +122,11 @@ def make(
         os.close(memory_fd)
         shutil.rmtree(unfinished, ignore_errors=True)
         if isinstance(error, GuestDidNotBoot | QmpFailed | OSError):
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise BadTemplate(
+                    f"No template could be made: there is no room left in {folder.parent}, where "
+                    f"up to {launch.shape.memory_mib} MiB are kept of it. Free some."
+                ) from error
             raise BadTemplate(f"No template could be made: {error}") from error
         raise
     return Template(key, folder, memory_fd, launch.shape.memory_mib << 20, folder / _STATE)

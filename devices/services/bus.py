@@ -234,6 +234,25 @@ def template_status(host: str) -> dict[str, Any] | None:
     return None
 
 
+def shortcomings_key(host: str) -> str:
+    """Key of what a host lacks."""
+    return f"fleet:shortcomings:{host}"
+
+
+def keep_shortcomings(host: str, sentences: Sequence[str]) -> None:
+    """Keep what a host says that it lacks."""
+    with _tolerant("shortcomings"):
+        client().set(shortcomings_key(host), json.dumps(list(sentences)))
+
+
+def shortcomings(host: str) -> list[str]:
+    """What a host last said that it lacks."""
+    with _tolerant("shortcomings"):
+        message = client().get(shortcomings_key(host))
+        return json.loads(message) if isinstance(message, bytes) else []
+    return []
+
+
 def merging_key(host: str) -> str:
     """Key of the last word of a host about merging equal memory."""
     return f"fleet:merging:{host}"

@@ -26,7 +26,10 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class HostCapacity:
-    """What one host can take; `fits` is 0 and `waiting` says why when it can take nothing."""
+    """What one host can take; `fits` is 0 and `waiting` says why when it can take nothing.
+
+    `limit` is what keeps more from fitting where that is not memory.
+    """
 
     name: str
     devices: int
@@ -34,6 +37,7 @@ class HostCapacity:
     free_bytes: int
     cost: Cost
     waiting: str
+    limit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ class Capacity:
     device_cost_bytes: int
     cost_source: str
     waiting: str
+    limit: str = ""
     hosts: tuple[HostCapacity, ...] = ()
 
     @property
@@ -110,6 +115,8 @@ def host_capacity(
     allowed, limit = Limits(**sample["limits"]).more_guests(there=devices - begun, starting=begun)
     if allowed < fits:
         fits, waiting = allowed, waiting or limit
+    else:
+        limit = ""
     if not fits and not waiting:
         waiting = (
             f"{feel.free_memory_bytes / MIB:,.0f} MiB are free and "
@@ -118,7 +125,7 @@ def host_capacity(
         )
     return HostCapacity(
         name=host.name, devices=devices, fits=fits, free_bytes=feel.free_memory_bytes,
-        cost=cost, waiting=waiting,
+        cost=cost, waiting=waiting, limit=limit,
     )
 
 
@@ -152,5 +159,6 @@ def fleet_capacity(kind: str = Device.Start.WARM) -> Capacity:
         device_cost_bytes=dearest.cost.settled_bytes if dearest else 0,
         cost_source=dearest.cost.sentence if dearest else "",
         waiting=next((host.waiting for host in hosts if host.waiting), ""),
+        limit=next((host.limit for host in hosts if host.limit), ""),
         hosts=hosts,
     )

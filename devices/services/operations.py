@@ -127,7 +127,7 @@ def _add(
 def _refusal(count: int, fleet: capacity.Capacity) -> str:
     asked = "1 more device does" if count == 1 else f"{count:,} more devices do"
     silent = bool(fleet.hosts) and not any(host.free_bytes for host in fleet.hosts)
-    why = fleet.waiting if silent else (
+    why = fleet.waiting if silent else fleet.limit or (
         f"a device takes {fleet.device_cost_bytes / MIB:,.1f} MiB, {fleet.cost_source}; "
         f"{fleet.free_bytes / MIB:,.0f} MiB are free, of which "
         f"{fleet.reserve_bytes / MIB:,.0f} MiB are kept in reserve"

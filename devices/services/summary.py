@@ -59,4 +59,5 @@ def _host(host: Host) -> dict[str, Any]:
         "sample": bus.host_sample(host.name),
         "template": bus.template_status(host.name),
         "merging": bus.merging_status(host.name),
+        "shortcomings": bus.shortcomings(host.name),
     }

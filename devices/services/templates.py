@@ -22,9 +22,9 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from devices.errors import FleetError
+from devices.errors import FleetError, Unavailable
 from devices.firmware.errors import FirmwareError
-from devices.host import guest_memory
+from devices.host import cgroup, guest_memory, memory
 from devices.host.guest_memory import GuestMemory
 from devices.models import Firmware, Host
 from devices.qemu.clone import clone
@@ -44,6 +44,8 @@ TRIAL = "trial"
 ZYGOTE = "zygote"
 OWN_FOLDERS = frozenset({TEMPLATE, TRIAL, ZYGOTE})
 RETRY_S = 300.0
+# qemu itself, beside the memory of the guest in it
+PROCESS_MIB = 64
 CHECK_DEADLINE_S = 30.0
 
 _lock = threading.Lock()
@@ -175,6 +177,7 @@ def _provide(host_name: str, launch: Launch, key: str) -> None:
     _say(host_name, "making", "Loading the template.")
     try:
         _clear_unfinished()
+        _check_room()
         template = _loaded(folder, key) or _made(host_name, launch, folder, key)
     except Exception as error:
         if not isinstance(error, QemuError | FirmwareError | FleetError | OSError):
@@ -194,6 +197,17 @@ def _provide(host_name: str, launch: Launch, key: str) -> None:
     took_s = time.monotonic() - began
     _say(host_name, "ready", f"Clones wake from a template that was ready in {took_s:.1f} s.")
     _rehearse(host_name, launch, key)
+
+
+def _check_room() -> None:
+    """A template's memory is held for as long as clones may come; raises Unavailable without it."""
+    free = memory.read(limit=cgroup.memory_limit()).available_bytes >> 20
+    needed = starting.WARM_SHAPE.memory_mib + PROCESS_MIB
+    if free < needed:
+        raise Unavailable(
+            f"A template takes up to {needed:,} MiB and {free:,} MiB of memory are free. It is "
+            f"tried again every {RETRY_S / 60:.0f} minutes; end what takes the memory."
+        )
 
 
 def _rehearse(host_name: str, launch: Launch, key: str) -> None:

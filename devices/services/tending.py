@@ -27,6 +27,7 @@ from devices.services import (
     guests,
     launching,
     reaping,
+    shortcomings,
     templates,
     transitions,
 )
@@ -57,6 +58,7 @@ def tend(host_name: str) -> None:
     _overdue(host_name)
     if time.monotonic() - _full_at >= FULL_EVERY_S and _full_lock.acquire(blocking=False):
         try:
+            shortcomings.say(host_name)
             adopt(host_name)
             sweep(host_name)
             _full_at = time.monotonic()

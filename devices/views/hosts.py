@@ -39,4 +39,5 @@ def machine(host: Mapping[str, Any]) -> dict[str, Any]:
         "kernel": host["kernel_release"],
         "proofs": proofs,
         "missing_protections": host["missing_protections"],
+        "shortcomings": host["shortcomings"],
     }

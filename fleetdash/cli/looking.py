@@ -113,6 +113,8 @@ def status(fleet: Fleet, *, as_json: bool) -> int:
         print(text.clean(_host(host)))
         for sentence in host["missing_protections"]:
             print(text.clean(f"  not protected: {sentence}"))
+        for sentence in host["shortcomings"]:
+            print(text.clean(f"  lacking: {sentence}"))
     for operation in summary["operations"]:
         if operation["state"] == "running":
             print(f"operation {operation['id']}: {operation['kind']}, {text.progress(operation)}")

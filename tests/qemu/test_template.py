@@ -6,6 +6,8 @@ import hashlib
 import json
 import mmap
 import os
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -122,3 +124,36 @@ def test_neither_template_nor_clone_can_discard_memory(tmp_path: Path) -> None:
         )  # fmt: skip
         assert not any("balloon" in word for word in argv)
         assert any(share in word and "/proc/self/fd/9" in word for word in argv)
+
+
+@pytest.fixture
+def little_room(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_where_there_is_no_room_to_keep_it_that_is_said_and_nothing_is_left(
+    little_room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def boot(launch: Launch, confinement: Confinement, state: Path, progress: object) -> None:
+        assert isinstance(launch.start, TemplateStart)
+        os.pwrite(launch.start.memory_fd, os.urandom(8 << 20), 0)
+        state.write_bytes(b"state")
+
+    monkeypatch.setattr(template, "_boot_and_freeze", boot)
+    launch = Launch(
+        serial="t", architecture="arm64", accelerator="tcg",
+        boot=BootloaderFiles(tmp_path / "u-boot.bin"), folder=GuestFolder(tmp_path / "guest"),
+        shape=Shape(memory_mib=128),
+    )  # fmt: skip
+    with pytest.raises(BadTemplate, match=r"no room left in .*small, where up to 128 MiB"):
+        template.make(launch, Confinement(), little_room / KEY, key=KEY)
+    assert list(little_room.iterdir()) == []

@@ -55,6 +55,13 @@ def test_more_than_fits_is_refused_with_the_number_that_does(
         operations.request_add(count=1, actor=None)
 
 
+def test_a_limit_of_the_kernel_is_named_where_memory_would_do(host: str) -> None:
+    limits = {"limits": {"tasks_left": 1024 + 40, "open_files": 20_000}}
+    bus.publish_host_sample("here", a_sample() | limits)
+    with pytest.raises(DoesNotFit, match="8 more fit now .*raise kernel.pid_max"):
+        operations.request_add(count=10, actor=None)
+
+
 def test_a_host_that_says_nothing_takes_nothing(host: str) -> None:
     bus.client().delete(bus.host_channel("here"))
     with pytest.raises(DoesNotFit, match="its poller is down"):

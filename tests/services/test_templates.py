@@ -196,3 +196,15 @@ def test_only_a_template_that_was_there_already_is_distrusted(
     assert discarded == []
     templates.distrust("here", now + timedelta(seconds=1))
     assert discarded == ["here"]
+
+
+def test_without_memory_for_a_template_it_is_said_and_devices_start_cold(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PROCESS_MIB", 1 << 30)
+    templates._provide("here", None, "abc")  # type: ignore[arg-type]
+    status = bus.template_status("here")
+    assert status is not None
+    assert status["state"] == "failed"
+    assert status["sentence"].startswith("Devices start cold: A template takes up to 1,073,741,952")
+    assert "MiB of memory are free. It is tried again every 5 minutes" in status["sentence"]
