@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.browser.chromium import chromium
-from tests.browser.stage import Stage
+from tests.browser.chromium import chromium, log_in
+from tests.browser.stage import PASSWORD, Stage
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,28 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     made = Stage(tmp_path_factory.mktemp("stage"))
     yield made
     made.end()
+
+
+@pytest.fixture(scope="session")
+def session_cookies(browser: Browser, stage: Stage) -> list[Any]:
+    """What a browser holds after the log-in; made once, for a password takes its time."""
+    context = browser.new_context()
+    log_in(context.new_page(), stage.url, PASSWORD)
+    cookies = list(context.cookies())
+    context.close()
+    return cookies
+
+
+@pytest.fixture
+def member(page: Page, session_cookies: list[Any]) -> Page:
+    """Somebody who is logged in and has no page open yet."""
+    page.context.add_cookies(session_cookies)
+    return page
+
+
+@pytest.fixture
+def inside(member: Page, stage: Stage) -> Page:
+    """Somebody who looks at the dashboard."""
+    member.goto(stage.url + "/")
+    expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    return member

@@ -7,8 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from tests.browser.chromium import log_in
-from tests.browser.stage import PASSWORD, Stage
+from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -24,14 +23,14 @@ def frames() -> list[str | bytes]:
 
 
 @pytest.fixture
-def inside(page: Page, stage: Stage, frames: list[str | bytes]) -> Page:
+def inside(member: Page, stage: Stage, frames: list[str | bytes]) -> Page:
     def follow(socket: WebSocket) -> None:
         socket.on("framereceived", lambda frame: frames.append(frame))
 
-    page.on("websocket", follow)
-    log_in(page, stage.url, PASSWORD)
-    expect(page.locator("#connection-word")).to_have_text("live", timeout=10_000)
-    return page
+    member.on("websocket", follow)
+    member.goto(stage.url + "/")
+    expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    return member
 
 
 def test_a_page_that_is_too_old_says_so(inside: Page) -> None:

@@ -7,20 +7,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import log_in
 from tests.browser.conftest import Complaints
-from tests.browser.stage import PASSWORD, Stage
+from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 PIXELS = "document.getElementById('cores').toDataURL()"
-
-
-@pytest.fixture
-def inside(page: Page, stage: Stage) -> Page:
-    log_in(page, stage.url, PASSWORD)
-    expect(page.locator("#connection-word")).to_have_text("live", timeout=10_000)
-    return page
 
 
 def test_counts_rows_and_cores_follow_without_a_reload(

@@ -6,19 +6,25 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
-VENDOR = STATIC / "vendor"
-ENTRIES = json.loads((VENDOR / "manifest.json").read_text())
+ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "static"
+FOLDERS = (STATIC / "vendor", ROOT / "tests" / "browser" / "vendor")
+ENTRIES = [
+    (folder, entry)
+    for folder in FOLDERS
+    for entry in json.loads((folder / "manifest.json").read_text())
+]
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=[entry["file"] for entry in ENTRIES])
-def test_a_vendored_file_is_the_one_that_was_reviewed(entry: dict[str, str]) -> None:
-    assert hashlib.sha256((VENDOR / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
+@pytest.mark.parametrize(("folder", "entry"), ENTRIES, ids=[e["file"] for _, e in ENTRIES])
+def test_a_vendored_file_is_the_one_that_was_reviewed(folder: Path, entry: dict[str, str]) -> None:
+    assert hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
 
 
-def test_every_vendored_file_is_in_the_manifest() -> None:
-    files = {path.name for path in VENDOR.iterdir()} - {"manifest.json"}
-    assert files == {entry["file"] for entry in ENTRIES}
+def test_every_vendored_file_is_in_a_manifest() -> None:
+    files = {path for folder in FOLDERS for path in folder.iterdir()}
+    named = {folder / entry["file"] for folder, entry in ENTRIES}
+    assert files - {folder / "manifest.json" for folder in FOLDERS} == named
 
 
 def test_our_scripts_import_only_what_is_there() -> None:

@@ -1,0 +1,167 @@
+"""For hands on a keyboard, for ears, for eyes that need contrast."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Complaints
+from tests.browser.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+PAGES = ("/", "/devices/", "/devices/fd-000001/", "/tokens/", "/wall", "/wall?kiosk&view=cores")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = """async (tags) => (await axe.run(document, { runOnly: tags, resultTypes: ["violations"] }))
+  .violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 160) + n.failureSummary)])"""
+MIDDLE_OF = """(slot) => {
+  const canvas = document.getElementById("wall"), pen = canvas.getContext("2d");
+  const step = canvas.width / 15;  // thirty devices have sixty places: fifteen across
+  return [...pen.getImageData((slot % 15 + 0.5) * step, step * 0.3, 1, 1).data].slice(0, 3);
+}"""
+
+
+def _violations(page: Page) -> Any:
+    page.evaluate(AXE)
+    return page.evaluate(RUN, RULES)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing(member: Page, stage: Stage, theme: str) -> None:
+    found = {}
+    for address in PAGES:
+        member.goto(f"{stage.url}{address}{'&' if '?' in address else '?'}theme={theme}")
+        member.wait_for_timeout(300)
+        for summary in member.locator("summary:visible").all():
+            summary.click()
+        found[address] = _violations(member)
+    member.context.clear_cookies()
+    for address in ("/login/", "/wall?key=wrong"):
+        member.goto(stage.url + address)
+        found[address] = _violations(member)
+    assert {address: bad for address, bad in found.items() if bad} == {}
+
+
+def test_axe_finds_nothing_in_a_question(inside: Page) -> None:
+    inside.locator('button[data-kind="remove"][data-count="100"]').click()
+    expect(inside.locator("#confirm")).to_be_visible()
+    assert _violations(inside) == []
+
+
+def test_the_arrow_keys_walk_the_wall_and_enter_opens(
+    inside: Page, stage: Stage, complaints: Complaints
+) -> None:
+    inside.wait_for_timeout(600)
+    inside.locator("#wall-box").focus()
+    inside.keyboard.press("Home")
+    spoken = inside.locator("#wall-spoken")
+    expect(spoken).to_have_text(re.compile(r"fd-000000: online, .* of a core"), timeout=5000)
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp", "ArrowLeft"):
+        inside.keyboard.press(key)
+    expect(spoken).to_contain_text("fd-000001")
+    expect(inside.locator("#wall-tip")).to_contain_text("fd-000001")
+    inside.keyboard.press("End")
+    expect(spoken).to_contain_text("fd-000029: failed")
+    inside.keyboard.press("Enter")
+    inside.wait_for_url("**/devices/fd-000029/")
+    assert complaints == []
+
+
+def test_the_wall_shows_a_state_in_its_cell_and_in_its_table(inside: Page, stage: Stage) -> None:
+    inside.wait_for_timeout(1500)
+    online = inside.evaluate(MIDDLE_OF, 4)
+    assert inside.evaluate(MIDDLE_OF, 6) == online
+    inside.get_by_text("Devices as a table").click()
+    table = inside.locator("#wall-table")
+    expect(table).to_contain_text("failed1")
+    stage.change(4, "failed")
+    expect(table).to_contain_text("failed2", timeout=5000)
+    assert inside.evaluate(MIDDLE_OF, 4) != online
+    stage.change(4, "online")
+    expect(table).to_contain_text("failed1", timeout=5000)
+    inside.wait_for_timeout(1200)  # a birth glows for a while
+    assert inside.evaluate(MIDDLE_OF, 4) == online
+
+
+def test_the_minute_of_the_cores_outlives_a_look_at_a_device(inside: Page, stage: Stage) -> None:
+    inside.wait_for_timeout(2000)
+    columns = """() => {
+      const canvas = document.getElementById("cores-past"), pen = canvas.getContext("2d");
+      const { data } = pen.getImageData(0, canvas.height - 3, canvas.width, 1);
+      const empty = data.slice(0, 3).join();
+      let filled = 0;
+      for (let i = 0; i < data.length; i += 4) filled += data.slice(i, i + 3).join() !== empty;
+      return filled / (canvas.width / 240);
+    }"""
+    before = inside.evaluate(columns)
+    assert before >= 6
+    inside.goto(stage.url + "/devices/fd-000001/")
+    inside.goto(stage.url + "/")
+    inside.wait_for_timeout(400)
+    assert inside.evaluate(columns) >= before
+
+
+def test_pause_stands_still_and_goes_on(inside: Page) -> None:
+    inside.keyboard.press("p")
+    expect(inside.locator("#stale-age")).to_have_text("PAUSED")
+    inside.wait_for_timeout(600)
+    note = "document.getElementById('cores').toDataURL()"
+    before = inside.evaluate(note)
+    inside.wait_for_timeout(1200)
+    assert inside.evaluate(note) == before
+    inside.keyboard.press("p")
+    expect(inside.locator("#stale")).to_be_hidden(timeout=3000)
+    inside.wait_for_timeout(800)
+    assert inside.evaluate(note) != before
+
+
+def test_k_is_the_kiosk_and_keys_can_be_turned_off(inside: Page, stage: Stage) -> None:
+    inside.keyboard.press("?")
+    inside.locator("#keys-off").check()
+    inside.keyboard.press("Escape")
+    inside.keyboard.press("k")
+    inside.wait_for_timeout(300)
+    assert inside.url == stage.url + "/"
+    inside.get_by_role("button", name="Keyboard shortcuts").click()
+    inside.locator("#keys-off").uncheck()
+    inside.keyboard.press("Escape")
+    inside.keyboard.press("k")
+    inside.wait_for_url("**/wall?kiosk")
+    inside.keyboard.press("f")
+    inside.wait_for_function("document.fullscreenElement !== null")
+
+
+def test_stage_mode_asks_nothing_and_says_for_how_long(inside: Page) -> None:
+    inside.get_by_label("Stage mode").check()
+    expect(inside.locator("#armed-left")).to_have_text("for 30 more minutes")
+    inside.evaluate("""document.addEventListener("htmx:beforeRequest", (event) => {
+      event.preventDefault(); window.asked = event.detail.requestConfig.path; })""")
+    inside.locator('button[data-kind="remove"][data-count="100"]').click()
+    expect(inside.locator("#confirm")).to_be_hidden()
+    assert inside.evaluate("window.asked") == "/devices/remove"
+    inside.get_by_label("Stage mode").uncheck()
+    inside.locator('button[data-kind="remove"][data-count="100"]').click()
+    expect(inside.locator("#confirm")).to_be_visible()
+
+
+def test_reduced_motion_is_obeyed(inside: Page, stage: Stage) -> None:
+    inside.emulate_media(reduced_motion="reduce")
+    inside.reload()
+    expect(inside.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    inside.wait_for_timeout(1500)
+    online = inside.evaluate(MIDDLE_OF, 6)
+    stage.change(5, "booting")
+    expect(inside.get_by_test_id("count-booting")).to_have_text("1", timeout=5000)
+    inside.evaluate("""() => { window.seen = new Set(); const look = () => {
+      const step = document.getElementById("wall").width / 15;
+      const pen = document.getElementById("wall").getContext("2d");
+      window.seen.add(pen.getImageData(5.5 * step, step * 0.3, 1, 1).data.join());
+      requestAnimationFrame(look); }; look(); }""")
+    stage.change(5, "online")
+    inside.wait_for_function(f"[...window.seen].some((c) => c.startsWith('{online[0]},'))")
+    assert inside.evaluate("window.seen.size") == 2  # booting, online, nothing between
