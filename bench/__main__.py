@@ -86,6 +86,12 @@ def parser() -> argparse.ArgumentParser:
     live.add_argument("--demo", type=int, metavar="N", help="show N made-up devices on a page")
     live.add_argument("--port", type=int, help="of the demo's page")
 
+    painting = benches.add_parser("painting", help="what the stage page costs a browser")
+    painting.add_argument("--devices", type=int, default=10_000)
+    painting.add_argument("--cores", type=int, default=192)
+    painting.add_argument("--moving", type=int, default=1000, help="changes of state a second")
+    painting.add_argument("--seconds", type=float, default=20)
+
     for each in (launch, idle, density, cycle):
         each.add_argument("--clear", action="store_true", help="remove the devices there are first")
     for each in benches.choices.values():
@@ -165,6 +171,13 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
                 clients=given.clients, devices=given.devices, cores=given.cores,
                 stalled=given.stalled, seconds=given.seconds, loads=given.loads,
                 replay=given.replay,
+            ))  # fmt: skip
+        case "painting":
+            from bench.live import painting
+
+            painting.run(findings, painting.Wish(
+                devices=given.devices, cores=given.cores, moving=given.moving,
+                seconds=given.seconds,
             ))  # fmt: skip
         case "plots":
             from bench import plots

@@ -3,10 +3,10 @@ import { on } from "./bus.js";
 import { STATES } from "./palette.js";
 import { shareOf, wall } from "./places.js";
 
-const EVERY_MS = 2000, MOST_RANGES = 6;
+const EVERY_MS = 1000, MOST_RANGES = 6;
 const body = document.getElementById("wall-table");
 const details = body?.closest("details");
-let at = 0;
+let timer = 0;
 
 function gather() {
   const found = new Map();
@@ -46,9 +46,7 @@ function fill() {
 if (details) {
   details.addEventListener("toggle", () => { if (details.open) fill(); });
   on("places", () => {
-    const now = performance.now();
-    if (!details.open || now - at < EVERY_MS) return;
-    at = now;
-    fill();
+    if (!details.open || timer) return;
+    timer = setTimeout(() => { timer = 0; fill(); }, EVERY_MS);
   });
 }

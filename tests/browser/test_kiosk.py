@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -83,19 +82,14 @@ def test_a_slow_screen_looks_now_and_then_and_is_not_stale(member: Page, stage: 
     heard: list[object] = []
     member.on("websocket", lambda ws: ws.on("framereceived", lambda frame: heard.append(frame)))
     member.goto(stage.url + "/wall?kiosk&rotate=0&refresh=4")
-    member.wait_for_timeout(3200)
+    expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    member.wait_for_function("performance.now() > 3300")
     after_first = len(heard)
-    member.wait_for_timeout(600)
+    member.wait_for_timeout(500)
     assert len(heard) == after_first  # not looking
     member.wait_for_timeout(2000)
     assert len(heard) > after_first
     expect(member.locator("#stale")).to_be_hidden()
-    stage.publishing.clear()
-    try:
-        stale = member.locator("#stale-age")
-        expect(stale).to_have_text(re.compile(r"STALE \d+ s"), timeout=12_000)
-    finally:
-        stage.publishing.set()
 
 
 @pytest.mark.parametrize("view", ["fleet", "devices", "cores", "work"])
