@@ -105,8 +105,10 @@ def host_capacity(
     promised = sum(
         n * by_kind[as_it_is[Device.Start(each)]].settled_bytes for each, n in starting.items()
     )
-    returning = sum(each.returning_bytes for each in by_kind.values())
-    expected = feel.free_memory_bytes - promised + (returning if is_merging(sample) else 0)
+    settling = sum(each.settling_bytes for each in by_kind.values())
+    if settling > 0 and not is_merging(sample):
+        settling = 0
+    expected = feel.free_memory_bytes - promised + settling
     fits = feel_capacity(
         replace(feel, free_memory_bytes=expected), device_cost_bytes=cost.settled_bytes
     )

@@ -42,15 +42,15 @@ Way = Literal["woken", "forked"]
 class Cost:
     """Bytes one more device takes, settled and young, and where the figure is from.
 
-    `measured` is over how many devices; `returning_bytes` is what the young ones that are there
-    will give back once their memory has merged.
+    `measured` is over how many devices; `settling_bytes` is what the young ones that are there
+    will give back once their memory has merged, or, when negative, what they have yet to take.
     """
 
     settled_bytes: int
     young_bytes: int
     source: Source
     measured: int = 0
-    returning_bytes: int = 0
+    settling_bytes: int = 0
 
     @property
     def sentence(self) -> str:
@@ -164,29 +164,24 @@ def cost(host: Host, kind: str) -> Cost:
     known = host.costs.get(_way(host.costs, kind), {})
     if kind == Device.Start.COLD and known and known.get("key") != cold_key():
         known = {}
-    young = young_kib if young_count >= ENOUGH_MEASURED else known.get("young_kib") or 0.0
-    if count >= ENOUGH_MEASURED:
-        settled = _safe(settled_kib)
-        returning = young_count * max(0.0, young_kib - settled_kib)
-        return Cost(
-            settled_bytes=settled, young_bytes=max(settled, int(young * 1024)),
-            source="measured", measured=int(count), returning_bytes=int(returning * 1024),
-        )
-    if known.get("settled_kib"):
-        settled = _safe(known["settled_kib"])
-        return Cost(
-            settled_bytes=settled, young_bytes=max(settled, int(young * 1024)),
-            source="remembered",
-        )
-    if known.get("first_clone_kib"):
+    enough_young = young_count >= ENOUGH_MEASURED
+    young = young_kib if enough_young else known.get("young_kib") or 0.0
+    source: Source = "assumed"
+    measured = 0
+    settling = 0.0
+    settled = setting_bytes(kind)
+    if count >= ENOUGH_MEASURED or known.get("settled_kib"):
+        enough = count >= ENOUGH_MEASURED
+        source, measured = ("measured", int(count)) if enough else ("remembered", 0)
+        mean_kib = settled_kib if enough else known["settled_kib"]
+        settled = _safe(mean_kib)
+        settling = young_count * (young_kib - mean_kib) if enough_young else 0.0
+    elif known.get("first_clone_kib"):
         # taken before its memory merged, which makes up for what it had not used yet
-        first = _safe(known["first_clone_kib"])
-        return Cost(
-            settled_bytes=first, young_bytes=max(first, int(young * 1024)), source="first clone"
-        )
-    assumed = setting_bytes(kind)
+        source, settled = "first clone", _safe(known["first_clone_kib"])
     return Cost(
-        settled_bytes=assumed, young_bytes=max(assumed, int(young * 1024)), source="assumed"
+        settled_bytes=settled, young_bytes=max(settled, int(young * 1024)), source=source,
+        measured=measured, settling_bytes=int(settling * 1024),
     )
 
 

@@ -86,6 +86,7 @@ def _launch_some(host_name: str) -> bool:
         waiting.select_related("firmware").defer("command_line")[: FORKED.at_once]
     )
     if not next_ones:
+        room.nothing_waits(host)
         return False
     first = next_ones[0]
     template = None

@@ -37,12 +37,20 @@ LATELY_S = 60.0
 LOST_OF_REPORTED = 0.25
 
 _GIB = 1 << 30
+_said: dict[str, str] = {}
 _usual: dict[tuple[str, str], tuple[float, float]] = {}
+
+
+def nothing_waits(host: Host) -> None:
+    """Nothing is held back where nothing waits to start."""
+    if _said.pop(host.name, ""):
+        bus.keep_held(host.name, "")
 
 
 def room(host: Host, kind: str, per_core: float) -> int:
     """How many more guests of a kind may be started now; says why when launching is held back."""
     held, guests = _room(host, kind, per_core)
+    _said[host.name] = held
     bus.keep_held(host.name, held)
     if held and guests == 0:
         log.info("launching %s", held)
@@ -59,11 +67,14 @@ def _room(host: Host, kind: str, per_core: float) -> tuple[str, int]:
     feel = feel_of(sample, host)
     if host.name == settings.HOST_NAME:
         feel = _up_to_date(feel)
+    cost = costs.cost(host, kind)
+    # the young ones that are there have not taken all they will: that is not free any more
+    feel = replace(feel, free_memory_bytes=feel.free_memory_bytes + min(0, cost.settling_bytes))
     starting = _starting(host, kind, most=max(1, round(host.cores * per_core)))
     width = launch_width(
         feel,
         starting=starting,
-        device_cost_bytes=costs.cost(host, kind).young_bytes,
+        device_cost_bytes=cost.young_bytes,
         per_core=per_core,
     )
     most = width.guests

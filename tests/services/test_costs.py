@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from devices.host.guest_memory import GuestCost
-from devices.models import Host
-from devices.services import bus, capacity, costs
+from devices.models import Device, Host
+from devices.services import bus, capacity, costs, room
 from devices.services.costs import MIB, Cost
 from devices.states import State
 from tests.rows import a_device, a_firmware, a_host, a_sample
@@ -53,7 +53,7 @@ def test_the_mean_of_settled_devices_counts_with_a_margin_and_below_the_setting_
     assert (cost.source, cost.measured) == ("measured", 6)
     assert cost.settled_bytes == 12 * MIB
     assert cost.young_bytes == 20 * MIB
-    assert cost.returning_bytes == 5 * 10 * MIB
+    assert cost.settling_bytes == 5 * 10 * MIB
 
 
 def test_a_device_that_has_just_begun_says_nothing_yet() -> None:
@@ -161,6 +161,23 @@ def test_the_kernels_own_limits_hold_where_memory_would_not() -> None:
     bus.publish_host_sample("here", sample)
     fleet = capacity.fleet_capacity()
     assert (fleet.fits, "kernel.pid_max" in fleet.waiting) == (30, True)
+
+
+def test_what_young_devices_have_yet_to_take_is_not_free(settings: Any) -> None:
+    host = warm_host(available_mib=1000 + 1200)
+    measured(host, settled=5)
+    rows = [a_device(host, start="warm") for _ in range(60)]
+    young = {d.serial: GuestCost(age_s=5.0, one_more_kib=4 << 10) for d in rows}
+    settled = {
+        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        for d in Device.objects.exclude(serial__in=young)
+    }
+    costs.learn("here", {**settled, **young}, KEY)
+    assert of(host).settling_bytes == -60 * 6 * MIB
+    assert capacity.fleet_capacity().fits == (1200 - 360) // 12
+    assert room.room(host, "warm", 2.0) == 4
+    bus.publish_host_sample("here", a_sample(available_mib=1000 + 360))
+    assert room.room(host, "warm", 2.0) == 0
 
 
 def test_where_clones_cannot_be_had_devices_cost_what_cold_ones_do() -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from devices.models import Device, Host, Operation, Target
-from devices.services import bus, capacity, operations, room
+from devices.services import bus, capacity, launching, operations, room
 from devices.states import State
 from tests.rows import a_device, a_firmware, a_host, a_sample
 
@@ -144,3 +144,11 @@ def test_a_silent_poller_is_said_to_be_what_it_waits_for(host: Host) -> None:
     bus.client().delete(bus.host_channel("here"))
     assert room.room(host, "warm", 2.0) == 0
     assert "waits for the poller of here" in bus.held(["here"])["here"]
+
+
+def test_when_all_have_started_nothing_is_held_any_more(host: Host) -> None:
+    bus.publish_host_sample("here", a_sample(run_queue=8.0))
+    assert room.room(host, "warm", 2.0) == 1
+    assert bus.held(["here"]) != {}
+    launching.launch("here")
+    assert bus.held(["here"]) == {}
