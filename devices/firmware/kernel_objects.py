@@ -84,8 +84,9 @@ def _points(
 ) -> bool:
     offset, info, addend = _RELOCATION.unpack_from(module, at)
     symbol = symbols[info >> 32]
-    inside = holder.value <= offset < holder.value + holder.size
-    return inside and symbol.section == target.section and symbol.value + addend == target.value
+    inside: bool = holder.value <= offset < holder.value + holder.size
+    to_it: bool = symbol.section == target.section and symbol.value + addend == target.value
+    return inside and to_it
 
 
 def _sections(module: bytearray) -> Iterator[_Section]:

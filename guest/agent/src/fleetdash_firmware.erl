@@ -1,24 +1,37 @@
 %% What this device runs, as it says when it joins.
 -module(fleetdash_firmware).
 
--export([join/1, join/2, environment/1]).
+-export([join/1, join/2, environment/1, known/1]).
 
 -define(DISK, "/dev/vda").
 -define(ENVIRONMENT_OFFSET, 16#2000).
 -define(ENVIRONMENT_BYTES, 131072).
 -define(KEYS, [<<"uuid">>, <<"version">>, <<"product">>, <<"platform">>, <<"architecture">>]).
 
-%% The payload of the join on `device'.
+%% The payload of the join on `device'. The boot-loader's variables are read once a boot, and in a
+%% template before it is frozen: they take 128 KiB.
 join(Identity) ->
-    join(Identity, environment(read_environment())).
+    Known = case persistent_term:get(?MODULE, none) of
+                none ->
+                    Read = known(environment(read_environment())),
+                    persistent_term:put(?MODULE, Read),
+                    Read;
+                Read ->
+                    Read
+            end,
+    join(Identity, Known).
 
-%% With the boot-loader's variables given. A slot that is tried out is not yet validated; a slot
-%% other than the one that was active before an upgrade was reverted.
-join(Identity, Environment) ->
+%% What a join needs of the boot-loader's variables: whether the slot is tried out, and whether an
+%% upgrade was reverted.
+known(Environment) ->
+    {maps:get(<<"upgrade_available">>, Environment, <<"0">>) =:= <<"1">>,
+     maps:get(<<"fleetdash_reverted">>, Environment, <<"0">>) =:= <<"1">>}.
+
+%% A slot that is tried out is not yet validated; a slot other than the one that was active before an
+%% upgrade was reverted.
+join(Identity, {Trying, Reverted}) ->
     Running = maps:get(<<"slot">>, Identity, <<"a">>),
     Keys = [{<<"nerves_fw_", Key/binary>>, maps:get(Key, Identity, <<>>)} || Key <- ?KEYS],
-    Trying = maps:get(<<"upgrade_available">>, Environment, <<"0">>) =:= <<"1">>,
-    Reverted = maps:get(<<"fleetdash_reverted">>, Environment, <<"0">>) =:= <<"1">>,
     (maps:from_list(Keys))#{
         <<"fwup_version">> => <<"0">>,
         <<"device_api_version">> => <<"2.3.0">>,

@@ -53,9 +53,11 @@ boot_loader_environment_test() ->
 join_test() ->
     Identity = #{<<"uuid">> => <<"u">>, <<"version">> => <<"1">>, <<"slot">> => <<"b">>},
     #{<<"nerves_fw_uuid">> := <<"u">>, <<"meta">> := Meta} =
-        fleetdash_firmware:join(Identity, #{<<"upgrade_available">> => <<"1">>}),
+        fleetdash_firmware:join(
+          Identity, fleetdash_firmware:known(#{<<"upgrade_available">> => <<"1">>})),
     ?assertEqual(false, maps:get(<<"firmware_validated">>, Meta)),
-    #{<<"meta">> := Settled} = fleetdash_firmware:join(Identity, #{<<"fleetdash_reverted">> => <<"1">>}),
+    #{<<"meta">> := Settled} = fleetdash_firmware:join(
+          Identity, fleetdash_firmware:known(#{<<"fleetdash_reverted">> => <<"1">>})),
     ?assertEqual({true, true}, {maps:get(<<"firmware_validated">>, Settled),
                                 maps:get(<<"firmware_auto_revert_detected">>, Settled)}).
 
