@@ -7,7 +7,9 @@
 
 -export([new/1, opened/1, timer/2, message/2]).
 
--define(HEARTBEAT_MS, 30000).
+%% So that a device is heard from at least once a minute, with time to spare.
+-define(HEARTBEAT_MS, 45000).
+-define(JITTER, 0.05).
 -define(FIRST_HEALTH_MS, 3000).
 -define(REJOIN_MS, 5000).
 
@@ -21,7 +23,7 @@ new(#{join := _, health := _} = Callbacks) ->
 %% The socket is open.
 opened(State) ->
     {Effects, Joined} = join(<<"device">>, State),
-    {Effects ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], Joined}.
+    {Effects ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, ?JITTER)}], Joined}.
 
 %% A timer that was asked for ran out.
 timer({heartbeat, Health}, #{heartbeat := none} = State) ->
@@ -29,10 +31,10 @@ timer({heartbeat, Health}, #{heartbeat := none} = State) ->
     {Report, Told} = wanted_health(Health, State),
     {Ref, Next} = ref(Told),
     {[{send, [null, Ref, <<"phoenix">>, <<"heartbeat">>, #{}]} | Report]
-     ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}],
+     ++ [{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, ?JITTER)}],
      Next#{heartbeat => Ref, patience => true}};
 timer({heartbeat, _}, #{patience := true} = State) ->
-    {[{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, 0.1)}], State#{patience => false}};
+    {[{timer, heartbeat, fleetdash_backoff:around(?HEARTBEAT_MS, ?JITTER)}], State#{patience => false}};
 timer({heartbeat, _}, State) ->
     {[{close, 1001}], State};
 timer(health, #{health := Health} = State) ->

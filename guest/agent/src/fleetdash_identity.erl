@@ -2,7 +2,7 @@
 %% Uses only what is preloaded in the virtual machine, see fleetdash_report.
 -module(fleetdash_identity).
 
--export([read/0, woken/2, secret/0, parse/1, slot/1, gateway/1]).
+-export([read/0, woken/2, may_wake/0, wakes/0, has_woken/0, secret/0, parse/1, slot/1, gateway/1]).
 
 -define(IDENTITY, "/sys/firmware/qemu_fw_cfg/by_name/opt/org.fleetdash/identity/raw").
 -define(FIRMWARE, "/etc/fleetdash-firmware").
@@ -25,9 +25,25 @@ public(Identity) ->
     maps:remove(<<"secret">>, maps:remove(<<"entropy">>, Identity)).
 
 start() ->
-    case persistent_term:get(fleetdash_woken, false) of
+    case has_woken() of
         true -> <<"warm">>;
         false -> <<"cold">>
+    end.
+
+%% Says that this is a template. A persistent term takes all threads to be set; this one is made
+%% before the freeze, and what a clone then sets is one word.
+may_wake() ->
+    persistent_term:put(?MODULE, atomics:new(1, [])).
+
+%% Says that it is a template no longer.
+wakes() ->
+    atomics:put(persistent_term:get(?MODULE), 1, 1).
+
+%% Whether this device was a template once.
+has_woken() ->
+    case persistent_term:get(?MODULE, none) of
+        none -> false;
+        Woken -> atomics:get(Woken, 1) =:= 1
     end.
 
 %% The secret, read when it is needed: what no process holds no crash report can print.

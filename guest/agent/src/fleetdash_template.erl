@@ -32,6 +32,7 @@ wait(#{<<"template">> := How} = Template, Rehearse) ->
     [Socket, Urandom] = fleetdash_syscalls:call(
                           Port, [{?SOCKET, [2, 2, 0]}, {?OPENAT, [?CWD, {data, 0}, 1, 0]}],
                           <<"/dev/urandom", 0>>),
+    fleetdash_identity:may_wake(),
     fleetdash_warming:run(Template),
     become(Port, Socket, Template),
     How =:= <<"rehearse">>
@@ -61,7 +62,7 @@ frozen({Port, Socket, Urandom} = Open, #{<<"template">> := How} = Template, Rehe
             (How =:= <<"1">> orelse How =:= <<"rehearse">>)
                 orelse fleetdash_proc:say(["random ", binary:encode_hex(random(?SEED_BYTES))]),
             become(Port, Socket, Identity),
-            persistent_term:put(fleetdash_woken, true),
+            fleetdash_identity:wakes(),
             {Identity, Secret}
     end.
 
@@ -69,7 +70,7 @@ frozen({Port, Socket, Urandom} = Open, #{<<"template">> := How} = Template, Rehe
 %% used. A crowd that was woken at once then waits a little, each as long as it likes, so as not to
 %% act at once.
 renew() ->
-    case persistent_term:get(fleetdash_woken, false) of
+    case fleetdash_identity:has_woken() of
         true -> timer:sleep(reseed() rem ?SPREAD_MS);
         false -> ok
     end.

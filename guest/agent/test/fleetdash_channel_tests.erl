@@ -20,7 +20,7 @@ joins_device_and_keeps_time_test() ->
     {Effects, _} = opened(),
     ?assertEqual([[<<"1">>, <<"1">>, <<"device">>, <<"phx_join">>, #{<<"me">> => 1}]], sent(Effects)),
     [{timer, heartbeat, Wait}] = [Effect || {timer, _, _} = Effect <- Effects],
-    ?assert(Wait >= 27000 andalso Wait =< 33000).
+    ?assert(Wait >= 42750 andalso Wait =< 47250).
 
 accepted_join_test() ->
     {_, State} = opened(),
