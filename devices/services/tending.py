@@ -111,7 +111,8 @@ def last_line(console: bytes) -> str:
 def adopt(host_name: str) -> None:
     """Take over running guests, whoever started them, and fail devices whose guest is missing."""
     rows = list(
-        Device.objects.on(host_name).filter(state__in=guests.EXITABLE).defer("command_line")
+        Device.objects.on(host_name).filter(state__in=guests.EXITABLE)
+        .only("serial", "slot", "state", "attempts", "boot_id", "pid", "start_time")
         .order_by("id")
     )
     # asked after the rows: what was begun before they were read is known by now
