@@ -55,6 +55,8 @@ def how(call, *arguments, **named):
         return "it worked"
     except OSError as error:
         return errno.errorcode[error.errno]
+    except ValueError as error:
+        return str(error)
 def punch(descriptor):
     if libc.fallocate(descriptor, 3, ctypes.c_long(0), ctypes.c_long(1 << 20)):
         raise OSError(ctypes.get_errno(), "")
