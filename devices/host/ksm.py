@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAGE_BYTES = os.sysconf("SC_PAGESIZE")
+# struct ksm_rmap_item
+RECORD_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,10 @@ class KsmSample:
     pages_volatile: int = 0
 
     @property
-    def worth_bytes(self) -> int:
-        """What merging is worth now: the profit, or what is saved where that is all one is told."""
-        if self.general_profit_bytes is None:
-            return self.saved_bytes
-        return self.general_profit_bytes
+    def records_bytes(self) -> int:
+        """What the kernel remembers of pages it has looked at: 64 bytes for each of a process."""
+        looked_at = self.pages_shared + self.pages_sharing + self.pages_unshared
+        return RECORD_BYTES * (looked_at + self.pages_volatile)
 
 
 def parse(values: dict[str, str], page_bytes: int = PAGE_BYTES) -> KsmSample:

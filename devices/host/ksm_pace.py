@@ -5,6 +5,10 @@ or in the first when its twin is merged already; a pass that was under way when 
 have missed it. So a *round* for new guests ends with the second whole pass after the last start.
 A round is bought with processor time and begins only when it promises enough memory for it.
 Between rounds ksmd stands still, and what was merged stays merged.
+
+What a round brought is seen in the anonymous memory of the machine, less the kernel's records. The
+kernel's own `general_profit` takes each merged page for one saved, and of forked processes most are
+pages that they had in common anyway.
 """
 
 from __future__ import annotations
@@ -26,10 +30,10 @@ BURST_ENDS_S = 5.0
 PLENTY_FREE = 0.4
 # Less memory for a second of processor time is not worth having while memory is plentiful.
 WORTH_BYTES_PER_CPU_S = 4 * MIB
-# What a guest is taken to bring and to cost until a round has shown it; the least it is taken to
-# bring later, so that one bad round is not believed for ever.
-FIRST_GAIN_BYTES = 6 * MIB
-LEAST_GAIN_BYTES = MIB // 4
+# What a guest is taken to bring and to cost until a round has shown it, and how many guests show
+# it: what a few bring is lost in what else comes and goes on a machine.
+ENOUGH_GUESTS = 20
+FIRST_GAIN_BYTES = 2 * MIB
 FIRST_COST_CPU_S = 0.1
 # What merges again of the memory by which a guest grew: 62 of 118 MiB after a reboot.
 GROWN_EQUAL = 0.5
@@ -52,7 +56,8 @@ class Reading:
     """What is known at `at_s` (monotonic seconds).
 
     `guests` run now, `started` counts every start so far, and `grown_bytes` all memory by which
-    guests have grown markedly since theirs, as by a reboot; `spare_bytes` is free memory above what
+    guests have grown markedly since theirs, as by a reboot; `anonymous_bytes` is the machine's;
+    `spare_bytes` is free memory above what
     is kept in reserve, of `total_bytes`; `ksmd_cpu_s` is what ksmd has used so far.
     """
 
@@ -63,7 +68,13 @@ class Reading:
     started: int
     spare_bytes: int
     total_bytes: int
+    anonymous_bytes: int
     grown_bytes: int = 0
+
+    @property
+    def taken_bytes(self) -> int:
+        """What merging can make less: anonymous memory, and the kernel's records of it."""
+        return self.anonymous_bytes + self.ksm.records_bytes
 
     @property
     def urgency(self) -> float:
@@ -96,6 +107,7 @@ class _Round:
     last_start_s: float
     scans_at_last_start: int
     pass_began: Reading
+    quiet_since: Reading | None = None
 
     def whole_passes(self, ksm: KsmSample) -> int:
         """Passes that began and ended since the last start."""
@@ -121,6 +133,7 @@ class Pacer:
         if now.guests == 0:
             self._round, self._covered = None, now.started
             self._covered_grown_bytes = now.grown_bytes
+            self._gain_bytes, self._cost_cpu_s = float(FIRST_GAIN_BYTES), FIRST_COST_CPU_S
             self._verdict = "nothing was merged yet"
             return Pace(State.RESTING, 0.0, "Rests: no guest runs.")
         if self._round is None:
@@ -161,6 +174,9 @@ class Pacer:
             self._covered, self._covered_grown_bytes = now.started, now.grown_bytes
             round_.looking = False
             round_.last_start_s, round_.scans_at_last_start = now.at_s, now.ksm.full_scans
+            round_.quiet_since = None
+        elif round_.quiet_since is None and now.at_s - round_.last_start_s >= BURST_ENDS_S:
+            round_.quiet_since = now
         if now.ksm.full_scans > round_.pass_began.ksm.full_scans:
             passes = now.ksm.full_scans - round_.pass_began.ksm.full_scans
             self._pass_cpu_s = (now.ksmd_cpu_s - round_.pass_began.ksmd_cpu_s) / passes
@@ -177,26 +193,23 @@ class Pacer:
         if whole < needed - 1 or round_.scans_at_last_start == now.ksm.full_scans:
             return False
         cpu_s = now.ksmd_cpu_s - round_.pass_began.ksmd_cpu_s
-        gained = now.ksm.worth_bytes - round_.pass_began.ksm.worth_bytes
+        gained = round_.pass_began.taken_bytes - now.taken_bytes
         return cpu_s >= ENOUGH_TO_TELL_CPU_S and gained < now.wanted_bytes_per_cpu_s * cpu_s
 
     def _end(self, round_: _Round, now: Reading) -> Pace:
         cpu_s = now.ksmd_cpu_s - round_.began.ksmd_cpu_s
-        gained = now.ksm.worth_bytes - round_.began.ksm.worth_bytes
+        since = round_.quiet_since or round_.began
+        gained = since.taken_bytes - now.taken_bytes
         new = now.started - round_.covered_before
-        if new > 0:
-            self._gain_bytes = max(LEAST_GAIN_BYTES, gained / new)
+        # what ended meanwhile gave its memory back without any merging
+        if new >= ENOUGH_GUESTS and now.guests >= since.guests:
+            self._gain_bytes = gained / new
             self._cost_cpu_s = max(0.001, cpu_s / now.guests)
         self._round, self._ended_s = None, now.at_s
-        if now.ksm.worth_bytes <= 0:
-            self._verdict = (
-                "merging does not pay, its book-keeping takes "
-                f"{-now.ksm.worth_bytes / MIB:,.0f} MiB more than it saves"
-            )
-        else:
-            self._verdict = (
-                f"the last round brought {gained / MIB:+,.0f} MiB for {cpu_s:.1f} s of a core"
-            )
+        brought = f"{gained / MIB:+,.0f} MiB for {cpu_s:.1f} s of a core"
+        self._verdict = f"the last round brought {brought}"
+        if self._gain_bytes <= 0:
+            self._verdict += "; merging does not pay here"
         return Pace(State.RESTING, 0.0, f"Rests: {self._verdict}.")
 
     def _merging(self, round_: _Round, now: Reading, whole: int, needed: int) -> Pace:

@@ -32,6 +32,14 @@ def parse(meminfo: str) -> MemorySample:
     )
 
 
+def anonymous_bytes(root: Path = Path("/")) -> int:
+    """Memory that processes hold and no file backs, each page counted once however often shared."""
+    for line in (root / "proc/meminfo").read_text().splitlines():
+        if line.startswith("AnonPages:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def within(sample: MemorySample, limit: MemoryLimit | None) -> MemorySample:
     """The same sample, no larger than a control group's limit leaves it."""
     if limit is None:

@@ -179,6 +179,7 @@ class Merger:
             started=started,
             spare_bytes=free.available_bytes - settings.MEMORY_RESERVE_MIB * MIB,
             total_bytes=free.total_bytes,
+            anonymous_bytes=memory.anonymous_bytes(),
             grown_bytes=self._growth.bytes_after(bus.pss(self._host_name)),
         )
 
