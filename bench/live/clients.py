@@ -18,6 +18,7 @@ import select
 import socket
 import struct
 import time
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,11 @@ class Seen:
     snapshots: int = 0
     newest: float = 0.0
     closed: int = 0
+
+
+def inflated(deflated: bytes, most: int) -> bytes:
+    """The first bytes of a deflated message."""
+    return zlib.decompressobj(-15).decompress(deflated + b"\x00\x00\xff\xff", most)
 
 
 class Client:
@@ -77,8 +83,9 @@ class Client:
                 break
             if first == 0x82:
                 answer += ACK + self._frames(data, start, start + length, now, seen)
-            elif first == 0x81:
-                found = HTML_SEQUENCE.match(data, start)
+            elif first in (0x81, 0xC1):
+                html = data[start : start + length]
+                found = HTML_SEQUENCE.match(html if first == 0x81 else inflated(html, 40))
                 assert found, "a text without a sequence"
                 answer += ACK + int(found[1]).to_bytes(4, "little")
                 seen.html_bytes += length
@@ -117,6 +124,7 @@ def connect(port: int, cookie: str, parts: str) -> socket.socket:
         f"GET /live/?parts={parts} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         f"Origin: http://127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
         f"Cookie: {cookie}\r\n\r\n".encode()
     )
     head = b""

@@ -83,11 +83,7 @@ class Wish:
 def run(findings: Findings, wish: Wish) -> None:
     """Delays from publish to receipt, what was skipped, and what each process cost."""
     if wish.replay is not None:
-        places = [0, *recording.states(wish.replay)]
-        for each in recording.said(wish.replay):
-            if each.channel == recording.CHANGES:
-                places += [int(slot) for slot, _ in json.loads(each.message)["devices"]]
-        wish = replace(wish, devices=1 + max(places), loads="recorded")
+        wish = _recorded(wish, wish.replay)
     findings.values |= {k: v for k, v in asdict(wish).items() if k != "replay"}
     more = ["--replay", str(wish.replay)] if wish.replay else ["--loads", wish.loads]
     with scene() as here:
@@ -117,6 +113,17 @@ def run(findings: Findings, wish: Wish) -> None:
         _judge(findings, wish)
 
 
+def _recorded(wish: Wish, replay: Path) -> Wish:
+    """The wish with as many devices and cores as the recording has."""
+    places, cores = [0, *recording.states(replay)], 0
+    for each in recording.said(replay):
+        if each.channel == recording.CHANGES:
+            places += [int(slot) for slot, _ in json.loads(each.message)["devices"]]
+        elif each.channel.startswith(recording.CORES):
+            cores = max(cores, len(each.message) - 8)
+    return replace(wish, devices=1 + max(places), cores=cores, loads="recorded")
+
+
 def _judge(findings: Findings, wish: Wish) -> None:
     """The rows of docs/measurements.md."""
     values = findings.values
@@ -139,7 +146,7 @@ def _judge(findings: Findings, wish: Wish) -> None:
             f"{values['web_memory']['growth_mib']} MiB", reach="30 MiB", aim="10 MiB",
         )  # fmt: skip
     findings.row(
-        f"a client's traffic, 1 % of {wish.devices:,} changing state a second, a load each",
+        f"a client's traffic, {wish.devices:,} devices, {wish.loads} loads",
         f"{(sizes['frames'] + sizes['html']) / 1000:.1f} kB/s, {sizes['frames'] / 1000:.1f} of it "
         f"frames",
         reach="15 kB/s", aim="8 kB/s",

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 class Message:
     """Text (HTML) or bytes (frames), and the number by which a browser acknowledges it.
 
-    One message serves every browser that lacks the same; `framed` is kept for the socket, which
-    fills it in when it first sends the message.
+    One message serves every browser that lacks the same; `framed` and `deflated` are kept for the
+    sockets, the first of which fills them in.
     """
 
     sequence: int
     content: str | bytes
     framed: bytes = b""
+    deflated: bytes = b""

@@ -31,7 +31,9 @@ PING, PONG = 0x89, 0x8A
 class Wire:
     """A browser's end of the socket: what it sends and when it reads is up to the test."""
 
-    def __init__(self, web: Served, cookie: str, parts: str = "cores,wall") -> None:
+    def __init__(
+        self, web: Served, cookie: str, parts: str = "cores,wall", offers: str = ""
+    ) -> None:
         self.socket = socket.socket()
         # little room: what is not read is soon felt at the other end
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
@@ -45,12 +47,13 @@ class Wire:
             f"GET /live/?parts={parts} HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n"
             f"Origin: {web.url}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Cookie: {cookie}\r\n\r\n".encode()
+            f"Cookie: {cookie}\r\n{offers}\r\n".encode()
         )
         while b"\r\n\r\n" not in self.rest:
             self.rest += self.socket.recv(4096)
         head, _, self.rest = self.rest.partition(b"\r\n\r\n")
         assert b" 101 " in head, head
+        self.head = head.decode().lower()
 
     def message(self, timeout: float = 5.0) -> tuple[int, bytes]:
         """The next message's first byte and content; pings are answered."""
@@ -123,9 +126,9 @@ class Fleet:
         self.redis = redis.Redis.from_url(web.environment["REDIS_URL"])
         self.opened: list[Wire] = []
 
-    def open(self, parts: str = "cores,wall") -> Wire:
+    def open(self, parts: str = "cores,wall", offers: str = "") -> Wire:
         """A browser's socket, closed at the end of the test."""
-        self.opened.append(Wire(self.web, self.cookie, parts))
+        self.opened.append(Wire(self.web, self.cookie, parts, offers))
         return self.opened[-1]
 
     def close(self) -> None:
@@ -305,15 +308,53 @@ def test_a_wall_that_is_asked_to_reconnect_for_ever_always_begins_with_everythin
         assert all({Kind.CORES, Kind.WALL_SNAPSHOT} <= kinds for kinds in seen), seen
 
 
+def html(fleet: Fleet, wire: Wire) -> tuple[int, bytes]:
+    """The counts, as they come."""
+    for n in range(6):
+        fleet.states([(n, "online" if n % 2 else "failed")])
+        with contextlib.suppress(TimeoutError):
+            return wire.message(1.5)
+    raise AssertionError(f"no HTML came\n{fleet.web.log()}")
+
+
 def test_html_is_numbered_and_acknowledged_in_the_same_way(fleet: Fleet) -> None:
     wire = fleet.open("counts")
-    for n in range(4):
-        fleet.states([(n, "online" if n % 2 else "failed")])
-        fleet.redis.publish(bus.CHANGES, json.dumps({"devices": [], "operations": []}))
-        with contextlib.suppress(TimeoutError):
-            first, content = wire.message(1.5)
-            found = re.match(rb"<!--(\d+)-->", content)
-            assert first == direct.TEXT and found and b'id="counts"' in content
-            wire.socket.sendall(ack(int(found[1])))
-            return
-    raise AssertionError("no HTML came")
+    first, content = html(fleet, wire)
+    found = re.match(rb"<!--(\d+)-->", content)
+    assert first == direct.TEXT and found and b'id="counts"' in content
+    wire.socket.sendall(ack(int(found[1])))
+
+
+OFFERS = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+
+
+def test_html_is_deflated_for_who_takes_it_and_frames_are_not(fleet: Fleet) -> None:
+    wire = fleet.open("counts", OFFERS)
+    assert "permessage-deflate; client_no_context_takeover" in wire.head
+    first, content = html(fleet, wire)
+    assert first == direct.TEXT | direct.DEFLATED
+    assert direct.inflated(content, 1 << 20).startswith(b"<!--")
+    assert b'id="counts"' in direct.inflated(content, 1 << 20)
+    other = fleet.open("cores", OFFERS)
+    fleet.heard(other)
+    assert "permessage-deflate" not in fleet.open("cores").head
+
+
+def packed(first: int, payload: bytes) -> bytes:
+    """A deflated message as a browser sends it."""
+    return masked(first | direct.DEFLATED, direct.framed(payload, deflate=True)[2:])
+
+
+def test_what_a_browser_deflates_is_understood(fleet: Fleet) -> None:
+    wire = fleet.open("cores", OFFERS)
+    fleet.heard(wire)
+    for how in range(5):
+        before = fleet.until(wire, 150 + 2 * how)
+        last = fleet.until(wire, 151 + 2 * how)
+        one, two = (packed(direct.BINARY, n.to_bytes(4, "little")) for n in (before, last))
+        said_so = packed(direct.TEXT, json.dumps({"ack": last}).encode())
+        for piece in ([one + two], [two[:7], two[7:]], [said_so], [ack(before) + two],
+                      [one + said({"hidden": False}) + two])[how]:  # fmt: skip
+            wire.socket.sendall(piece)
+            time.sleep(0.05)
+    fleet.until(wire, 77)
