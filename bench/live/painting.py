@@ -30,7 +30,7 @@ FRAME, TASK = "FireAnimationFrame", "RunTask"
 PAINTS = """() => Object.fromEntries(
   performance.getEntriesByType("paint").map((entry) => [entry.name, entry.startTime]))"""
 VIEW = {"width": 1920, "height": 1080}
-LIVE = "document.getElementById('connection')?.dataset.connection === 'live'"
+LIVE = "#connection[data-connection=live]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 def run(findings: Findings, wish: Wish) -> None:
     """Measure the first paint with a cold cache, then the page while the fleet moves."""
     with scene() as here, sync_playwright() as playwright:
-        access = here.ask("bench.live.rows", str(wish.devices))
+        access = here.ask("bench.live.rows", str(wish.devices), "page")
         here.start_web()
         here.python(
             "feed", "-m", "bench.live.feed", "--devices", str(wish.devices), "--cores",
@@ -125,7 +125,7 @@ def _open(browser: Browser, here: Scene, cookies: Any) -> Page:
 
 def _first_paint(browser: Browser, here: Scene, cookies: Any) -> float:
     page = _open(browser, here, cookies)
-    page.wait_for_function("performance.getEntriesByType('paint').length > 1")
+    page.locator(LIVE).wait_for()
     found = page.evaluate(PAINTS)["first-contentful-paint"]
     page.context.close()
     return float(found)
@@ -133,7 +133,7 @@ def _first_paint(browser: Browser, here: Scene, cookies: Any) -> float:
 
 def _watch(browser: Browser, here: Scene, cookies: Any, wish: Wish) -> Trace:
     page = _open(browser, here, cookies)
-    page.wait_for_function(LIVE)
+    page.locator(LIVE).wait_for()
     time.sleep(3.0)  # the first snapshot is drawn, what is compiled is compiled
     browser.start_tracing(page=page, categories=CATEGORIES)
     time.sleep(wish.seconds)
@@ -154,7 +154,7 @@ def _tell(findings: Findings, wish: Wish, paints: list[float], trace: Trace) -> 
     findings.values["painting"] = {
         "first_paint_ms": paints,
         "frames": len(scripts),
-        "script_ms": {p: percentile(scripts, p / 100) for p in (50, 95, 99)},
+        "script_ms": {f"p{p}": percentile(scripts, p / 100) for p in (50, 95, 99)},
         "longest_script_ms": scripts[-1],
         "longest_task_ms": tasks[-1],
         "task_p99_ms": percentile(tasks, 0.99),

@@ -133,7 +133,7 @@ def test_k_is_the_kiosk_and_keys_can_be_turned_off(inside: Page, stage: Stage) -
     inside.keyboard.press("k")
     inside.wait_for_url("**/wall?kiosk")
     inside.keyboard.press("f")
-    inside.wait_for_function("document.fullscreenElement !== null")
+    expect(inside.locator("html:fullscreen")).to_be_attached()
 
 
 def test_stage_mode_asks_nothing_and_says_for_how_long(inside: Page) -> None:
@@ -163,5 +163,7 @@ def test_reduced_motion_is_obeyed(inside: Page, stage: Stage) -> None:
       window.seen.add(pen.getImageData(5.5 * step, step * 0.3, 1, 1).data.join());
       requestAnimationFrame(look); }; look(); }""")
     stage.change(5, "online")
-    inside.wait_for_function(f"[...window.seen].some((c) => c.startsWith('{online[0]},'))")
+    expect(inside.get_by_test_id("count-booting")).to_have_text("0", timeout=5000)
+    inside.wait_for_timeout(500)
+    assert inside.evaluate("[...window.seen].at(-1)").startswith(f"{online[0]},")
     assert inside.evaluate("window.seen.size") == 2  # booting, online, nothing between
