@@ -1,7 +1,6 @@
 // Every device as a cell in its own place. Pixels are copied from sprites into one image, and only
 // the bands of cells that changed are put on the screen.
 import { on, tell } from "./bus.js";
-import { grid } from "./canvas.js";
 import { onTheme, STATES } from "./palette.js";
 import { occupied, wall } from "./places.js";
 import { sprites, STEPS } from "./sprites.js";
@@ -28,6 +27,20 @@ function capacity() {
   return layout.capacity > fitting && needed > layout.capacity * 0.4 ? layout.capacity : fitting;
 }
 
+// Whole pixels from one cell to the next, so that all gaps are alike: of the steps that fit, the one
+// whose cells are largest without being far from square.
+function steps(count, across, down) {
+  const size = Math.sqrt((across * down) / count);
+  let best = null;
+  for (let a = Math.max(1, Math.floor(size * 0.6)); a <= Math.ceil(size * 1.3); a += 1) {
+    const columns = Math.floor(across / a), rows = columns && Math.ceil(count / columns);
+    const b = rows && Math.min(Math.floor(down / rows), Math.ceil(a * (a < 8 ? 1.5 : 1.25)));
+    if (!b || b < a * 0.75) continue;
+    if (!best || a * b > best.a * best.b) best = { a, b, columns, rows };
+  }
+  return best || { a: 1, b: 1, columns: across, rows: Math.ceil(count / across) };
+}
+
 function arrange() {
   const box = canvas.parentElement;
   const width = box.clientWidth, height = box.clientHeight;
@@ -35,13 +48,12 @@ function arrange() {
   const scale = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)));
   const across = Math.floor(width * scale), down = Math.floor(height * scale);
   const count = capacity();
-  const { columns, rows, size } = grid(count, across, down);
-  const gap = Math.max(1, Math.round(size > 60 ? 5 * scale : size > 14 ? size * 0.13 : size > 4 ? 1 : 0));
-  cellW = Math.max(1, Math.floor((across + gap) / columns) - gap);
-  cellH = Math.max(1, Math.min(Math.floor((down + gap) / rows) - gap, Math.round(cellW * 1.25)));
-  const pitch = Math.min((down + gap) / rows, cellH + gap * 1.6);
-  x = Int32Array.from({ length: columns }, (_, i) => Math.floor((i * (across + gap)) / columns));
-  y = Int32Array.from({ length: rows }, (_, i) => Math.floor(i * pitch));
+  const { a, b, columns, rows } = steps(count, across, down);
+  const gap = a < 3 ? 0 : Math.max(1, Math.min(Math.round(a * 0.12), Math.round(6 * scale)));
+  cellW = a - gap;
+  cellH = Math.max(1, b - gap);
+  x = Int32Array.from({ length: columns }, (_, i) => i * a);
+  y = Int32Array.from({ length: rows }, (_, i) => i * b);
   canvas.width = across;
   canvas.height = down;
   pen = canvas.getContext("2d", { alpha: false });
