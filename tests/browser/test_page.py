@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ def _figure(page: Page, name: str) -> int:
     return int((page.get_by_test_id(name).text_content() or "0").replace(",", ""))
 
 
-def test_plus_one_brings_a_real_device_online_and_minus_one_takes_it(
+def test_plus_one_brings_a_real_device_online_and_undo_takes_it(
     page: Page, fleet: Any, complaints: Complaints
 ) -> None:
     log_in(page, fleet.url, fleet.admin_password)
@@ -28,13 +31,37 @@ def test_plus_one_brings_a_real_device_online_and_minus_one_takes_it(
     expect(page.get_by_test_id("online")).to_have_text(f"{online + 1:,}", timeout=120_000)
     expect(page.locator("#operations li").first).to_contain_text("done", timeout=10_000)
 
-    page.goto(fleet.url + "/devices/")
-    page.locator("tbody a").first.click()
+    # its cell on the wall is lit, and leads to it
+    page.get_by_text("Devices as a table").click()
+    expect(page.locator("#wall-table")).to_contain_text(f"online{online + 1:,}", timeout=10_000)
+    page.get_by_text("Devices as a table").click()
+    page.locator("#wall-box").focus()
+    page.keyboard.press("End")
+    expect(page.locator("#wall-spoken")).to_contain_text(": online", timeout=10_000)
+    page.keyboard.press("Enter")
     expect(page.locator("#command")).to_contain_text("qemu-system-aarch64")
     expect(page.locator("#console")).to_contain_text("fleetdash: online", timeout=10_000)
 
     page.goto(fleet.url + "/")
-    page.locator('button[data-kind="remove"][data-count="1"]').click()
+    page.get_by_role("button", name="Undo: Add 1 device").first.click()
+    expect(page.locator("#toasts")).to_contain_text("Undoing: removing 1 device.")
     expect(page.locator("#counts")).to_have_attribute("data-total", str(total), timeout=60_000)
     expect(page.get_by_test_id("online")).to_have_text(f"{online:,}")
     assert complaints == []
+
+
+@pytest.mark.parametrize("name", ["web", "poller", "redis"])
+def test_the_page_comes_back_by_itself_when_a_process_is_killed(
+    page: Page, fleet: Any, name: str
+) -> None:
+    log_in(page, fleet.url, fleet.admin_password)
+    word = page.locator("#connection-word")
+    expect(word).to_have_text("live", timeout=15_000)
+    page.evaluate("window.sameDocument = true")
+    killed = fleet.processes()[name]
+    os.kill(killed.pid, signal.SIGKILL)
+    expect(word).to_have_text(re.compile("reconnecting|stale"), timeout=15_000)
+    expect(word).to_have_text("live", timeout=30_000)
+    expect(page.locator("#stale")).to_be_hidden(timeout=5000)
+    assert page.evaluate("window.sameDocument")
+    assert fleet.processes()[name].pid != killed.pid
