@@ -24,6 +24,7 @@ def show(*, devices: int, cores: int, port: int | None) -> None:
             "--loads", "wandering",
         )  # fmt: skip
         print(f"{devices:,} simulated devices: {here.url}")
+        print(f"The wall, without a log-in: {here.url}{access['wall']}")
         said = f"Log in as admin with the password {access['password']}; Ctrl-C ends it."
         print(said, flush=True)
         while feed.poll() is None:

@@ -18,7 +18,7 @@ PASSWORD_BYTES = 9
 
 
 def main() -> None:
-    """Migrate, fill, and print what one needs to look at it: a session's cookie and a password."""
+    """Migrate, fill, and print how to get in: a session's cookie, a password, a wall's link."""
     django.setup()
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -27,7 +27,8 @@ def main() -> None:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from devices.models import Device, Firmware, Host
+    from devices.models import Device, Firmware, Host, Token
+    from devices.services import tokens
     from devices.states import State
     from fleetdash.deploy import static_files
 
@@ -62,7 +63,8 @@ def main() -> None:
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
     cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
-    print(json.dumps({"cookie": cookie, "password": password}))
+    _, key = tokens.create(user, "the demo's wall", scope=Token.Scope.WALL)
+    print(json.dumps({"cookie": cookie, "password": password, "wall": f"/wall?kiosk&key={key}"}))
 
 
 if __name__ == "__main__":

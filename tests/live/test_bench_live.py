@@ -46,8 +46,11 @@ def test_the_demo_says_that_it_is_simulated_and_lets_nobody_change_it() -> None:
     try:
         assert demo.stdout is not None
         url = demo.stdout.readline().split()[-1]
+        wall = demo.stdout.readline().split()[-1]
         found = re.search(r"password (\S+);", demo.stdout.readline())
         assert found
+        with urllib.request.urlopen(wall, timeout=20) as screen:
+            assert b"none of these devices exists" in screen.read()
         browser = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         )
