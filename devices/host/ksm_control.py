@@ -62,7 +62,7 @@ def take(root: Path = Path("/")) -> KsmControl | None:
     if not (folder / "run").exists():
         raise CannotMerge("This kernel cannot merge equal memory (CONFIG_KSM).")
     if not os.access(folder / "run", os.W_OK):
-        raise CannotMerge("Only root may have equal memory merged; ksmd is left as it is.")
+        raise CannotMerge("Merging takes root and a writable /sys; ksmd is left as it is.")
     lock_fd = _lock(root)
     if lock_fd is None:
         return None

@@ -67,8 +67,9 @@ def why_not(root: Path = Path("/")) -> str:
         return "This machine has swap already."
     if not _control(root).is_dir():
         return "This kernel has no zram (try `modprobe zram`)."
-    if not os.access(_control(root) / "hot_add", os.R_OK):
-        return "Only root may make a swap in memory."
+    # where /sys is read-only a device could be added and not be removed again
+    if not os.access(_control(root) / "hot_remove", os.W_OK):
+        return "A swap in memory takes root and a writable /sys."
     return ""
 
 
