@@ -21,6 +21,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.timeout(120)
 
 
+def _visitor() -> urllib.request.OpenerDirector:
+    jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+    return urllib.request.build_opener(jar)
+
+
 def test_a_small_fleet_reaches_its_clients_and_comes_back_with_redis() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "live", "--clients", "6", "--devices", "300", "--cores",
@@ -49,11 +54,9 @@ def test_the_demo_says_that_it_is_simulated_and_lets_nobody_change_it() -> None:
         wall = demo.stdout.readline().split()[-1]
         found = re.search(r"password (\S+);", demo.stdout.readline())
         assert found
-        with urllib.request.urlopen(wall, timeout=20) as screen:
+        with _visitor().open(wall, timeout=20) as screen:
             assert b"none of these devices exists" in screen.read()
-        browser = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        )
+        browser = _visitor()
 
         def post(path: str, **values: str) -> str:
             form = browser.open(f"{url}/login/", timeout=20).read().decode()
