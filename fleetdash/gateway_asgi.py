@@ -9,9 +9,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
 django.setup()
 
-from devices.gateway import server  # noqa: E402
-from devices.gateway.app import application  # noqa: E402
+from devices.gateway import app, server  # noqa: E402
 
 server.install()
+application = server.announced(app.application)
 
 __all__ = ["application"]

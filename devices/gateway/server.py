@@ -1,4 +1,4 @@
-"""What Daphne 4 lacks for devices: denial with a status, small bodies, no pings.
+"""What Daphne 4 lacks for devices: denial with a status, small bodies, no pings, a short way.
 
 Daphne refuses a WebSocket with 403 only, keeps a request's body of any size, and pings every
 socket, which wakes an idle guest. It has no setting or hook for these, so its two protocol classes
@@ -8,22 +8,28 @@ are replaced by these, which only add.
 from __future__ import annotations
 
 import http
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from autobahn.websocket.types import ConnectionDeny
 from daphne import http_protocol, ws_protocol
 from twisted.web.http import datetimeToString
 
+from devices.gateway.answer import Receive, Scope, Send
+from devices.gateway.consumer import HEAR
 from devices.gateway.phoenix import MESSAGE_BYTES
 from devices.gateway.status import BODY_BYTES
 from fleetdash.close_codes import ClosingSocket
+from fleetdash.direct import framed
 
 # none of these has types
 _Socket: Any = ClosingSocket
 _Request: Any = http_protocol.WebRequest
 _deny: Any = ConnectionDeny
 _date: Callable[[], bytes] = datetimeToString
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REFUSED_BODY = b'{"detail": "A request here is at most %d bytes."}' % BODY_BYTES
 
@@ -33,6 +39,7 @@ class DeviceSocket(_Socket):  # type: ignore[misc]
 
     _denial: dict[str, Any] | None = None
     _denial_body = b""
+    _hear: Callable[[str], None] | None = None
 
     def onConnect(self, request: Any) -> Any:
         """Limit messages before they are buffered; end a bad connection with a code."""
@@ -52,8 +59,24 @@ class DeviceSocket(_Socket):  # type: ignore[misc]
                 self.handshake_deferred.errback(_deny(code, _phrase(code)))
                 del self.handshake_deferred
                 self.server.protocol_disconnected(self)
+        elif message["type"] == HEAR:
+            self._hear = message["hear"]
+            message["opened"](self)
         else:
             super().handle_reply(message)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Hand a text frame to the consumer at once, if it has asked for that."""
+        if self._hear is None or isBinary or self.muted:
+            super().onMessage(payload, isBinary)
+            return
+        self.last_ping = time.time()
+        self._hear(payload.decode())
+
+    def say(self, text: str) -> None:
+        """Send a text frame; nothing happens when the socket is not open."""
+        if self.state == self.STATE_OPEN:
+            self.sendData(framed(text))
 
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
         """Answer a handshake that failed: the application's denial, or a bare status."""
@@ -112,6 +135,17 @@ class SmallRequest(_Request):  # type: ignore[misc]
             + REFUSED_BODY
         )
         self.channel.loseConnection()
+
+
+def announced(application: Application) -> Application:
+    """The application, told in each WebSocket's scope that frames may be handed to it at once."""
+
+    async def with_extension(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            scope.setdefault("extensions", {})[HEAR] = {}
+        await application(scope, receive, send)
+
+    return with_extension
 
 
 def install() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -17,8 +18,7 @@ SECRET = "k" * 43
 HEARTBEAT = '[null,"1","phoenix","heartbeat",{}]'
 
 
-@pytest_asyncio.fixture
-async def socket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebsocketCommunicator]:
+async def connect(monkeypatch: pytest.MonkeyPatch, *extensions: str) -> WebsocketCommunicator:
     """An accepted socket of a device, with nothing written anywhere; silence ends it in 0.4 s."""
 
     async def secret_of(self: Ledger, serial: str) -> str:
@@ -40,9 +40,46 @@ async def socket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebsocketComm
         consumer.PATH,
         headers=[(name.encode(), value.encode()) for name, value in headers.items()],
     )
+    communicator.scope["extensions"] = {name: {} for name in extensions}
     accepted, _ = await communicator.connect()
     assert accepted
+    return communicator
+
+
+@pytest_asyncio.fixture
+async def socket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebsocketCommunicator]:
+    communicator = await connect(monkeypatch)
     yield communicator
+    await communicator.disconnect()
+
+
+class Socket:
+    """A server's short way, with what was said through it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("last", ["not JSON", HEARTBEAT])
+async def test_a_server_with_a_short_way_is_answered_at_once(
+    monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    communicator = await connect(monkeypatch, consumer.HEAR)
+    given = await communicator.receive_output(timeout=1)
+    short = Socket()
+    given["opened"](short)
+    given["hear"](HEARTBEAT)
+    assert [json.loads(text)[3] for text in short.said] == ["phx_reply"]
+    given["hear"](last)
+    closed = await communicator.receive_output(timeout=2)
+    # what makes no sense ends it at once, silence when its time is over
+    expected = 1000 if last == HEARTBEAT else 1007
+    assert (closed["type"], closed["code"]) == ("websocket.close", expected)
+    given["hear"](HEARTBEAT)
+    assert len(short.said) == (2 if last == HEARTBEAT else 1)
     await communicator.disconnect()
 
 
