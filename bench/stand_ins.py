@@ -42,8 +42,13 @@ def make(count: int, guests: Path) -> list[StandIn]:
     Their processes are children of the caller, reaped by the kernel.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    made = [_process(f"fd-{number:06d}", guests) for number in range(1, count + 1)]
-    _rows(made)
+    aside = guests.with_name("stand-ins")
+    made = [_process(f"fd-{number:06d}", aside) for number in range(1, count + 1)]
+    # the worker ends guests it finds without a row: folders and rows come at the same moment
+    with transaction.atomic():
+        _rows(made)
+        for each in made:
+            (aside / each.serial).rename(guests / each.serial)
     return made
 
 
@@ -62,7 +67,6 @@ def _process(serial: str, guests: Path) -> StandIn:
     return StandIn(serial, secrets.token_urlsafe(32), identity, listen(folder.console_socket))
 
 
-@transaction.atomic
 def _rows(made: list[StandIn]) -> None:
     host, firmware, now = Host.objects.get(), Firmware.objects.all()[0], timezone.now()
     devices = Device.objects.bulk_create(
