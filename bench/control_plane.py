@@ -15,6 +15,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,7 @@ A_SECOND = 20.0
 TEMPLATE_DEADLINE_S = 180.0
 PARTS = "counts,capacity,hosts,operations,cores,wall"
 ROUNDS = 20
+DOWN_TRIES = 3
 
 
 async def measure(fleet: Fleet, *, count: int, seconds: float, hold: bool) -> dict[str, Any]:
@@ -227,8 +229,16 @@ def run(*, count: int, seconds: float, hold: bool = False) -> dict[str, Any]:
         asyncio.run(_template(fleet))
         return asyncio.run(measure(fleet, count=count, seconds=seconds, hold=hold))
     finally:
-        fleet.down()
-        remove(fleet)
+        _take_down(fleet)
+
+
+def _take_down(fleet: Fleet) -> None:
+    for _ in range(DOWN_TRIES):
+        with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+            fleet.down()
+            remove(fleet)
+            return
+    print(f"{fleet.var} could not be taken down; FLEETDASH_VAR={fleet.var} bin/down", flush=True)
 
 
 def main() -> None:
