@@ -267,7 +267,7 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
     _say(host_name, "making", "Checking the template by a clone.")
     try:
         first_clone = _check(launch, template)
-        _know_cost(host_name, key, "woken", first_clone)
+        _know_cost(host_name, key, "woken", first_clone, settled=False)
     except BaseException:
         template.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -276,13 +276,14 @@ def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
 
 
 def _know_cost(
-    host_name: str, key: str, way: costs.Way, first_clone: GuestMemory | None = None
+    host_name: str, key: str, way: costs.Way, first_clone: GuestMemory | None = None,
+    *, settled: bool = True,
 ) -> None:
     """A template whose cost cannot be written down is good all the same."""
     try:
         # it may share with the process it was forked from
         kib = None if first_clone is None else first_clone.one_more_kib(2)
-        costs.clones_are(host_name, key, way, kib)
+        costs.clones_are(host_name, key, way, kib, settled=settled)
     except DatabaseError as error:
         log.warning("what a clone costs was not kept: %s", error)
     finally:

@@ -32,6 +32,9 @@ def measured(host: Host, *, settled: int = 0, young: int = 0, **values: Any) -> 
         else GuestCost(age_s=20.0, one_more_kib=20 << 10)
         for n, d in enumerate(rows)
     }
+    host.refresh_from_db()
+    if "clones" not in host.costs:
+        costs.clones_are(host.name, KEY, "woken")
     costs.learn(host.name, guests, KEY)
 
 
@@ -104,11 +107,22 @@ def test_a_cold_devices_cost_is_remembered_for_the_same_firmware_only() -> None:
 
 def test_the_templates_first_clone_says_what_one_costs_before_any_is_measured() -> None:
     host = a_host("here")
-    costs.clones_are("here", KEY, "forked", 12 << 10)
+    costs.clones_are("here", KEY, "woken", 12 << 10, settled=False)
+    assert of(host).source == "assumed"
+    costs.clones_are("here", KEY, "forked", 5 << 10)
     cost = of(host)
-    assert (cost.source, cost.settled_bytes // MIB) == ("first clone", 14)
+    assert (cost.source, cost.settled_bytes // MIB) == ("first clone", 12)
+    costs.clones_are("here", KEY, "woken")
+    assert of(host).settled_bytes // MIB == 14
     measured(host, settled=5)
     assert of(host).source == "measured"
+
+
+def test_while_forking_is_tried_what_was_known_of_it_holds() -> None:
+    host = a_host("here")
+    costs.clones_are("here", KEY, "forked", 5 << 10)
+    costs.clones_are("here", KEY, "woken", 40 << 10, settled=False)
+    assert of(host).settled_bytes == 12 * MIB
 
 
 def test_a_figure_that_hardly_moves_is_not_written_again() -> None:
