@@ -74,13 +74,14 @@ def launch_width(
     starting: int = 0,
     device_cost_bytes: int | None = None,
     per_core: float = STARTING_PER_CORE,
+    least: int = 1,
 ) -> Width:
     """How many guests may be starting at once on a host that feels like this.
 
     `starting` guests are on their way already and are expected in the run queue;
     `device_cost_bytes` is what one takes before its memory has merged, when that is to hold
     launching back; `per_core` is for guests that keep a core busy while they start (a warm clone
-    hardly does). 0 only for want of memory.
+    hardly does). A long queue holds back down to `least`. 0 only for want of memory.
     """
     if feel.spare_bytes < 0:
         return Width(
@@ -99,7 +100,7 @@ def launch_width(
         share = (LONG_QUEUE_PER_CORE - others_per_core) / (
             LONG_QUEUE_PER_CORE - SHORT_QUEUE_PER_CORE
         )
-        width = max(1, round(most * share))
+        width = max(min(least, most), round(most * share))
         held_by = "queue" if width < most else ""
         reason = (
             f"{others:.0f} other tasks queue for {_many(feel.cores, 'core')}; "

@@ -42,15 +42,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pace:
-    """How many guests a core may have starting, and how many are begun in one round."""
+    """How many guests a core may have starting, and how many are begun in one round.
+
+    On a host with much else to do, that goes down to `least`.
+    """
 
     per_core: float
     at_once: int
+    least: int = 1
 
 
 # a cold boot keeps a core busy for seconds, a clone that starts a qemu for a fifth of one, and one
 # that is forked for a hundredth: that one mostly waits for its report to be heard
-COLD, CLONED, FORKED = Pace(2.0, 4), Pace(1.5, 4), Pace(16.0, 16)
+COLD, CLONED, FORKED = Pace(2.0, 4), Pace(1.5, 4), Pace(16.0, 16, least=4)
 
 _launching = threading.Lock()
 _asked = threading.Event()
@@ -94,7 +98,7 @@ def _launch_some(host_name: str) -> bool:
         template = _template(host, first.firmware)
     kind = Device.Start.COLD if template is None else Device.Start.WARM
     pace = _pace(template)
-    places = room.room(host, kind, pace.per_core)
+    places = room.room(host, kind, pace.per_core, pace.least)
     if places == 0:
         return False
     alike = [d for d in next_ones if (d.start, d.firmware) == (first.start, first.firmware)]

@@ -47,9 +47,9 @@ def nothing_waits(host: Host) -> None:
         bus.keep_held(host.name, "")
 
 
-def room(host: Host, kind: str, per_core: float) -> int:
+def room(host: Host, kind: str, per_core: float, least: int = 1) -> int:
     """How many more guests of a kind may be started now; says why when launching is held back."""
-    held, guests = _room(host, kind, per_core)
+    held, guests = _room(host, kind, per_core, least)
     _said[host.name] = held
     bus.keep_held(host.name, held)
     if held and guests == 0:
@@ -57,7 +57,7 @@ def room(host: Host, kind: str, per_core: float) -> int:
     return guests
 
 
-def _room(host: Host, kind: str, per_core: float) -> tuple[str, int]:
+def _room(host: Host, kind: str, per_core: float, least: int) -> tuple[str, int]:
     after_deaths = deaths.holding(host)
     if after_deaths:
         return after_deaths, 0
@@ -76,6 +76,7 @@ def _room(host: Host, kind: str, per_core: float) -> tuple[str, int]:
         starting=starting,
         device_cost_bytes=cost.young_bytes,
         per_core=per_core,
+        least=least,
     )
     most = width.guests
     if settings.LAUNCH_WIDTH:

@@ -33,6 +33,14 @@ def test_width_follows_the_run_queue_of_others(
     assert launch_width(feel, starting=starting).guests == width
 
 
+def test_a_long_queue_leaves_guests_that_cost_little_their_least() -> None:
+    feel = replace(CALM, run_queue=190.0)
+    assert launch_width(feel, per_core=16.0, least=4).guests == 4
+    assert launch_width(feel, per_core=1.0, least=4).guests == 2
+    short = replace(feel, free_memory_bytes=feel.reserve_bytes - 1)
+    assert launch_width(short, per_core=16.0, least=4).guests == 0
+
+
 @pytest.mark.parametrize(
     ("free_mib", "width"),
     [(8192, 4), (1024 + 640, 4), (1024 + 639, 3), (1024 + 160, 1), (1024 + 159, 0), (1024, 0)],
