@@ -2,7 +2,8 @@
 
 The page is the real one, fed through the real hub by a made-up fleet. The script time of a frame is
 all JavaScript the page's thread ran since the frame before it; a task is whatever that thread did
-without a pause, drawing and layout included.
+without a pause, drawing and layout included. Both are told as the thread's own CPU time, and by the
+clock, which also counts what other processes took of the cores meanwhile.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,40 +54,38 @@ class Trace:
     tasks_ms: list[float]
 
 
-def read(events: Iterable[dict[str, Any]]) -> Trace:
-    """What a trace says of the thread that fired animation frames most often."""
+def read(events: Iterable[dict[str, Any]], clock: str) -> Trace:
+    """What a trace says of the thread that fired animation frames most often.
+
+    `clock` is `tdur` for the thread's CPU time, `dur` for the time that went by.
+    """
     complete = sorted(
         (e for e in events if e.get("ph") == "X" and "dur" in e), key=lambda e: float(e["ts"])
     )
-    threads: dict[tuple[int, int], int] = {}
-    for event in complete:
-        if event["name"] == FRAME:
-            thread = (event["pid"], event["tid"])
-            threads[thread] = threads.get(thread, 0) + 1
+    threads = Counter((e["pid"], e["tid"]) for e in complete if e["name"] == FRAME)
     if not threads:
         return Trace([], [])
-    main = max(threads, key=lambda thread: threads[thread])
+    main, _ = threads.most_common(1)[0]
     ours = [e for e in complete if (e["pid"], e["tid"]) == main]
     return Trace(
-        sorted(_scripts(ours)),
-        sorted(e["dur"] / 1000 for e in ours if e["name"].endswith(TASK)),
+        sorted(_scripts(ours, clock)),
+        sorted(e.get(clock, e["dur"]) / 1000 for e in ours if e["name"].endswith(TASK)),
     )
 
 
-def _scripts(events: Sequence[dict[str, Any]]) -> Iterable[float]:
-    """Script between the ends of two frames; what runs inside other script counts once."""
-    spent = covered = 0.0
-    frame_ends = math.inf
+def _scripts(events: Sequence[dict[str, Any]], clock: str) -> Iterable[float]:
+    """Script from the end of one frame to that of the next; nested script counts once."""
+    spent = 0.0
+    covered, frame_ends = -math.inf, math.inf
     for event in events:
-        if event["name"] not in SCRIPT:
-            continue
         begins, ends = float(event["ts"]), float(event["ts"] + event["dur"])
+        if event["name"] not in SCRIPT or ends <= covered:
+            continue
         if begins >= frame_ends:
             yield spent / 1000
             spent, frame_ends = 0.0, math.inf
-        if ends > covered:
-            spent += ends - max(begins, covered)
-            covered = ends
+        spent += event.get(clock, event["dur"])
+        covered = ends
         if event["name"] == FRAME:
             frame_ends = ends
     yield spent / 1000
@@ -109,10 +109,10 @@ def run(findings: Findings, wish: Wish) -> None:
             paints = [_first_paint(browser, here, cookies) for _ in range(5)]
             here.end("feed")
             _feed(here, wish, wish.moving / wish.devices)
-            trace = _watch(browser, here, cookies, wish)
+            events = _watch(browser, here, cookies, wish)
         finally:
             browser.close()
-    _tell(findings, wish, sorted(paints), trace)
+    _tell(findings, wish, sorted(paints), read(events, "tdur"), read(events, "dur"))
 
 
 def _feed(here: Scene, wish: Wish, moving: float) -> None:
@@ -138,43 +138,51 @@ def _first_paint(browser: Browser, here: Scene, cookies: Any) -> float:
     return float(found)
 
 
-def _watch(browser: Browser, here: Scene, cookies: Any, wish: Wish) -> Trace:
+def _watch(browser: Browser, here: Scene, cookies: Any, wish: Wish) -> list[dict[str, Any]]:
     page = _open(browser, here, cookies)
     page.locator(LIVE).wait_for()
     time.sleep(3.0)  # the first snapshot is drawn, what is compiled is compiled
     browser.start_tracing(page=page, categories=CATEGORIES)
     time.sleep(wish.seconds)
-    trace = json.loads(browser.stop_tracing())
+    events: list[dict[str, Any]] = json.loads(browser.stop_tracing())["traceEvents"]
     page.context.close()
-    return read(trace["traceEvents"])
+    return events
 
 
-def _tell(findings: Findings, wish: Wish, paints: list[float], trace: Trace) -> None:
+def _tell(
+    findings: Findings, wish: Wish, paints: list[float], cpu: Trace, clock: Trace
+) -> None:
     shown = (
         f"{wish.devices:,} devices, {wish.cores} cores, {wish.moving:,} changes a second, "
         f"{wish.seconds:.0f} s"
     )
-    scripts, tasks = trace.scripts_ms, trace.tasks_ms
-    if not scripts:
+    if not cpu.scripts_ms:
         findings.problem("The page drew no frame while it was watched.")
         return
     findings.values["painting"] = {
-        "first_paint_ms": paints,
-        "frames": len(scripts),
-        "script_ms": {f"p{p}": percentile(scripts, p / 100) for p in (50, 95, 99)},
-        "longest_script_ms": scripts[-1],
-        "longest_task_ms": tasks[-1],
-        "task_p99_ms": percentile(tasks, 0.99),
-    }
+        "first_paint_ms": paints, "frames": len(cpu.scripts_ms), "cpu": _values(cpu),
+        "clock": _values(clock),
+    }  # fmt: skip
     findings.row(
-        f"browser, {shown}: script time a frame, p50 / p99",
-        f"{percentile(scripts, 0.5):.1f} / **{percentile(scripts, 0.99):.1f} ms** "
-        f"({len(scripts)} frames)",
+        f"browser, {shown}: script time a frame, p99, CPU (by the clock)",
+        f"**{percentile(cpu.scripts_ms, 0.99):.1f} ms** "
+        f"({percentile(clock.scripts_ms, 0.99):.1f}; {len(cpu.scripts_ms)} frames)",
         reach="12 ms", aim="8 ms",
     )  # fmt: skip
-    findings.row("– longest task", f"**{tasks[-1]:.0f} ms**", reach="50 ms", aim="30 ms")
+    findings.row(
+        "– longest task, CPU (by the clock)",
+        f"**{cpu.tasks_ms[-1]:.0f} ms** ({clock.tasks_ms[-1]:.0f})", reach="50 ms", aim="30 ms",
+    )  # fmt: skip
     findings.row(
         "first paint of the stage page, cold cache, median of 5 (range)",
         f"**{percentile(paints, 0.5):.0f} ms** ({paints[0]:.0f}–{paints[-1]:.0f})",
         reach="500 ms", aim="250 ms",
     )  # fmt: skip
+
+
+def _values(trace: Trace) -> dict[str, float]:
+    return {
+        **{f"script_p{p}_ms": percentile(trace.scripts_ms, p / 100) for p in (50, 95, 99)},
+        "longest_script_ms": trace.scripts_ms[-1],
+        "longest_task_ms": trace.tasks_ms[-1],
+    }

@@ -1,4 +1,4 @@
-"""Operations: asking for many devices, watching, cancelling."""
+"""Operations: asking for many devices, watching, cancelling, undoing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ninja import Header, Path, Query, Router, Status
 from devices.api.auth import actor
 from devices.api.schemas import OperationIn, OperationOut, OperationsOut, ProblemOut
 from devices.services import operations as service
+from devices.services import undo as undoing
 from devices.services.progress import OperationView
 
 router = Router()
@@ -78,3 +79,16 @@ def cancel(request: HttpRequest, operation_id: OperationId) -> OperationView:
     """Stop starting what has not started yet; what is starting or online stays."""
     service.cancel(operation_id, actor(request))
     return service.get(operation_id)
+
+
+@router.post(
+    "/operations/{operation_id}/undo",
+    response={201: OperationOut, 404: ProblemOut, 409: ProblemOut},
+    summary="Undo an addition",
+)
+def undo(
+    request: HttpRequest, operation_id: OperationId, idempotency_key: IdempotencyKey = None
+) -> Status[OperationView]:
+    """Remove what an addition added; gives the removal. A removal itself cannot be undone."""
+    removal = undoing.undo(operation_id, actor(request), idempotency_key)
+    return Status(201, service.get(removal.id))

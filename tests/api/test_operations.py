@@ -133,3 +133,12 @@ def test_an_unknown_operation_is_not_there(client: Client, number: str) -> None:
     ):
         assert answer.status_code in (404, 422)
         assert answer.json()["detail"].endswith(".")
+
+
+def test_an_addition_is_undone_by_a_removal(client: Client) -> None:
+    operation_id = ask(client, {"kind": "add", "count": 2}).json()["id"]
+    answer = client.post(f"/api/v1/operations/{operation_id}/undo")
+    assert answer.status_code == 201
+    assert (answer.json()["kind"], answer.json()["count"]) == ("remove", 2)
+    again = client.post(f"/api/v1/operations/{operation_id}/undo")
+    assert again.status_code == 409 and "left to undo" in again.json()["detail"]

@@ -7,6 +7,7 @@ import base64
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page
 
@@ -16,7 +17,7 @@ from tests.browser.chromium import chromium, log_in
 
 SIZES = {"1920": (1920, 1080), "1280": (1280, 720), "390": (390, 844)}
 THEMES = ("dark", "light")
-SETTLE_MS = 1500  # a second's samples and a few frames
+SETTLE_MS = 1200  # a second's samples and a few frames
 QUALITY = 62  # of WebP: flat colours and sharp letters survive it, in a few dozen kilobytes
 ADDRESSES = {
     "fleet": "/",
@@ -56,13 +57,28 @@ def main() -> int:
     given = _arguments()
     given.out.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
+        cookies = _cookies(browser, given)
         for size in given.sizes:
             for theme in given.themes:
-                _shoot(browser, given, size, theme)
+                _shoot(browser, given, size, theme, cookies)
     return 0
 
 
-def _shoot(browser: Browser, given: argparse.Namespace, size: str, theme: str) -> None:
+def _cookies(browser: Browser, given: argparse.Namespace) -> list[Any]:
+    """A session's, given or by a log-in."""
+    if given.cookie:
+        name, _, value = given.cookie.partition("=")
+        return [{"name": name, "value": value, "url": given.url}]
+    context = browser.new_context()
+    log_in(context.new_page(), given.url, given.password, given.user)
+    cookies = list(context.cookies())
+    context.close()
+    return cookies
+
+
+def _shoot(
+    browser: Browser, given: argparse.Namespace, size: str, theme: str, cookies: list[Any]
+) -> None:
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
@@ -85,13 +101,9 @@ def _shoot(browser: Browser, given: argparse.Namespace, size: str, theme: str) -
 
     if "login" in wanted:
         take("login", "/login/")
-    if given.cookie:
-        name, _, value = given.cookie.partition("=")
-        context.add_cookies([{"name": name, "value": value, "url": given.url}])
-        page.goto(given.url)
-    else:
-        log_in(page, given.url, given.password, given.user)
+    context.add_cookies(cookies)
     if given.add and theme == given.themes[0] and size == given.sizes[0]:
+        page.goto(given.url)
         page.locator(f'button[data-kind="add"][data-count="{given.add}"]').click()
         if given.add >= 100:
             page.locator("#confirm-yes").click()
