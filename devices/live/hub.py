@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 RENDER_EVERY_S = 0.5  # counts at 2 Hz at most
 REFRESH_S = 1.0  # a running operation's rate and time left
 CAPACITY_REFRESH_S = 3.0
+CAPACITY_AT_MOST_S = 1.2  # asks the database most, so not with every change
 GATHER_S = 0.008  # what is published together is sent together
 HTML_WAITS_S = 0.15  # so that fragments share their way with the next frames
 # after a round the hub rests so many times as long as the round took: with many viewers it sends
@@ -225,6 +226,7 @@ class Hub:
 
     async def _render_forever(self) -> None:
         refreshed = capacity_at = self._clock()
+        capacity_rendered = -CAPACITY_AT_MOST_S
         while True:
             await asyncio.sleep(RENDER_EVERY_S)
             now = self._clock()
@@ -239,8 +241,12 @@ class Hub:
                 if not viewer.hidden:
                     watched |= viewer.parts
             parts = frozenset(self._dirty & watched)
+            if now - capacity_rendered < CAPACITY_AT_MOST_S:
+                parts -= {fragments.CAPACITY}
             if not parts:
                 continue
+            if fragments.CAPACITY in parts:
+                capacity_rendered = now
             self._dirty -= parts
             self._watched.online_per_s = self._arrivals.per_s(now)
             self._watched.online_each_s = self._arrivals.each_s(now)
