@@ -152,7 +152,8 @@ class HeldProcess:
         before = self.registers(thread)
         during = before.copy()
         during.rip, during.rax, during.orig_rax = self._syscall_at, number, _NO_CALL
-        for name, argument in zip(_ARGUMENTS, arguments, strict=False):
+        missing = len(_ARGUMENTS) - len(arguments)
+        for name, argument in zip(_ARGUMENTS, [*arguments, *[0] * missing], strict=True):
             setattr(during, name, argument & _NO_CALL)
         self.set_registers(thread, during)
         _ptrace(_SINGLESTEP, thread, 0, 0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from devices.qemu import fork_server
 from devices.qemu.fork_server import Files, ThreadState
 from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_memory import PR_SET_MEMORY_MERGE
 from devices.qemu.ptrace import HeldProcess, TracingFailed
 from devices.qemu.spec import GuestSpec
 
@@ -20,7 +21,7 @@ STILL_DEADLINE_S = 5.0
 _SYS_MMAP, _SYS_MADVISE, _SYS_DUP, _SYS_DUP2, _SYS_PRCTL = 9, 28, 32, 33, 157
 _PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
 _MAP_PRIVATE_ANONYMOUS = 0x22
-_MADV_DOFORK = 11
+_MADV_DOFORK, _MADV_MERGEABLE = 11, 12
 _PR_SET_DUMPABLE = 4
 _PAGE_BYTES = 4096
 _ARGUMENTS_FIELD = 47  # of /proc/PID/stat: where the command line begins
@@ -96,15 +97,25 @@ def _waits(task: Path) -> bool:
 
 
 def _fork_all_memory(held: HeldProcess) -> None:
-    """qemu keeps the guest's memory from children (MADV_DONTFORK); here it is what they are for."""
-    place = ""
+    """qemu keeps the guest's memory from children (MADV_DONTFORK); here it is what they are for.
+
+    What they share by birth is not offered to be merged: each would have the kernel keep a record
+    of every page, for next to nothing (docs/measurements.md). The guest's own memory is, for it
+    grows when a device reboots.
+    """
+    with contextlib.suppress(OSError):  # a kernel that cannot merge whole processes
+        held.call(_SYS_PRCTL, PR_SET_MEMORY_MERGE, 0)
+    mapping: list[str] = []
     for line in Path(f"/proc/{held.pid}/smaps").read_text().splitlines():
         words = line.split()
         if "-" in words[0]:
-            place = words[0]
+            mapping = words
         elif words[0] == "VmFlags:" and "dc" in words:
-            start, end = (int(word, 16) for word in place.split("-"))
+            start, end = (int(word, 16) for word in mapping[0].split("-"))
             held.call(_SYS_MADVISE, start, end - start, _MADV_DOFORK)
+            if mapping[-1] == "(deleted)" or mapping[-1].startswith("/memfd:"):
+                with contextlib.suppress(OSError):
+                    held.call(_SYS_MADVISE, start, end - start, _MADV_MERGEABLE)
 
 
 def _files(held: HeldProcess, folder: GuestFolder, spec: GuestSpec, control_fd: int) -> Files:
