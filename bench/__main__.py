@@ -65,6 +65,11 @@ def parser() -> argparse.ArgumentParser:
     cycle.add_argument("--rounds", type=int, default=2)
     cycle.add_argument("--calm", type=float, default=20, help="seconds before each look")
 
+    faults = benches.add_parser("faults", help="is a device lost when our processes are killed?")
+    faults.add_argument("--online", type=int, default=200)
+    faults.add_argument("--starting", type=int, default=100)
+    faults.add_argument("--every", type=float, default=1.0, help="seconds between two kills")
+
     pages = benches.add_parser("pages", help="how long pages, a log-in and a search take to answer")
     pages.add_argument("--rounds", type=int, default=50)
 
@@ -92,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     painting.add_argument("--moving", type=int, default=1000, help="changes of state a second")
     painting.add_argument("--seconds", type=float, default=20)
 
-    for each in (launch, idle, density, cycle):
+    for each in (launch, idle, density, cycle, faults):
         each.add_argument("--clear", action="store_true", help="remove the devices there are first")
     for each in benches.choices.values():
         each.add_argument("--json", action="store_true", help="print JSON")
@@ -151,6 +156,12 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
 
             cycle.run(findings, cycle.Wish(
                 count=given.count, rounds=given.rounds, calm_s=given.calm
+            ))  # fmt: skip
+        case "faults":
+            from bench import faults
+
+            faults.run(findings, faults.Wish(
+                online=given.online, starting=given.starting, every_s=given.every
             ))  # fmt: skip
         case "pages":
             from bench import pages
