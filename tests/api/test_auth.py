@@ -111,6 +111,7 @@ def test_the_docs_want_a_log_in_and_the_description_does_not(settings: Settings)
         "/api/v1/operations",
         "/api/v1/operations/{operation_id}",
         "/api/v1/operations/{operation_id}/cancel",
+        "/api/v1/operations/{operation_id}/undo",
         "/api/v1/devices",
         "/api/v1/devices/{serial}",
         "/api/v1/devices/{serial}/console",
