@@ -7,7 +7,7 @@ file beside it, and goes on by itself. All are begun before any is waited for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from devices.qemu import waking
 from devices.qemu.errors import GuestExists, GuestSpawnFailed, QemuError
@@ -38,21 +38,24 @@ def clone_many(
     template: Template,
     confinement: Confinement,
     *,
+    begun: Callable[[str], None] = lambda serial: None,
     start_deadline_s: float = START_DEADLINE_S,
     least_free_mib: int = LEAST_FREE_MIB,
 ) -> Mapping[str, StartedGuest | QemuError]:
     """What became of each by serial, once every one runs, has ended, or the deadline is over.
 
     One that is merely slow counts as started. Of one that failed nothing is left but its error.
+    `begun` is told of each whose sockets are there and which has hardly said anything yet.
     """
     outcomes: dict[str, StartedGuest | QemuError] = {}
-    begun: list[waking.Waking] = []
+    woken: list[waking.Waking] = []
     for launch in launches:
         try:
-            begun.append(_begin(launch, template, confinement, least_free_mib))
+            woken.append(_begin(launch, template, confinement, least_free_mib))
+            begun(launch.serial)
         except (QemuError, OSError) as error:
             outcomes[launch.serial] = _failed(launch, error)
-    return {**outcomes, **waking.wait_for(begun, deadline_s=start_deadline_s)}
+    return {**outcomes, **waking.wait_for(woken, deadline_s=start_deadline_s)}
 
 
 def _begin(

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from devices.qemu.process_identity import ProcessIdentity
 
+# folders of guests that are no devices: a template in the making, its trial, what clones come from
+TEMPLATE, TRIAL, ZYGOTE = "template", "trial", "zygote"
+NO_DEVICES = frozenset({TEMPLATE, TRIAL, ZYGOTE})
+
 _LOG_TAIL_BYTES = 4096
 
 

@@ -140,11 +140,7 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
     """Start these and write down what became of each; how many started."""
     began = time.monotonic()
     started: list[Device] = []
-    for device in devices:
-        # before there is anything to hear: the recorder tries until the socket is there
-        with contextlib.suppress(BadSerial):  # it is not started either, and that is said
-            consoles.follow(device.serial)
-    outcomes = starting.start_all(devices, host, template)
+    outcomes = starting.start_all(devices, host, template, _follow)
     for device in devices:
         outcome = outcomes[device.serial]
         if isinstance(outcome, Exception):
@@ -162,6 +158,12 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
     if started:
         _record(host, started)
     return len(started)
+
+
+def _follow(serial: str) -> None:
+    """Record its console from its first word on."""
+    with contextlib.suppress(BadSerial):  # it is not started either, and that is said
+        consoles.follow(serial)
 
 
 def _not_started(device: Device, error: Exception, *, warm: bool) -> None:

@@ -6,7 +6,7 @@ import os
 import pwd
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -63,11 +63,15 @@ Outcome = StartedGuest | QemuError | FirmwareError | FleetError | OSError
 
 
 def start_all(
-    devices: Sequence[Device], host: Host, template: Template | None
+    devices: Sequence[Device],
+    host: Host,
+    template: Template | None,
+    begun: Callable[[str], None] = lambda serial: None,
 ) -> dict[str, Outcome]:
     """Start these devices' guests now, as clones when a template is given, else cold.
 
-    What became of each, by serial: its guest, or why it was not started.
+    What became of each, by serial: its guest, or why it was not started. `begun` is told of each
+    before it has much to say.
     """
     launches: list[Launch] = []
     outcomes: dict[str, Outcome] = {}
@@ -77,8 +81,9 @@ def start_all(
         except (FleetError, FirmwareError, OSError) as error:
             outcomes[device.serial] = error
     if template is not None:
-        return {**outcomes, **clone_many(launches, template, confinement())}
+        return {**outcomes, **clone_many(launches, template, confinement(), begun=begun)}
     for launch in launches:
+        begun(launch.serial)
         try:
             outcomes[launch.serial] = spawn(launch, confinement())
         except (QemuError, OSError) as error:

@@ -29,7 +29,7 @@ from devices.host.guest_memory import GuestMemory
 from devices.models import Firmware, Host
 from devices.qemu.clone import clone
 from devices.qemu.errors import BadTemplate, QemuError
-from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.guest_folder import NO_DEVICES, TEMPLATE, TRIAL, ZYGOTE, GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch
 from devices.qemu.template import Template, load, make, template_key
@@ -39,10 +39,7 @@ log = logging.getLogger(__name__)
 
 # guests without a row, in folders beside the others: bin/down ends them like any, sweeping leaves
 # them to this module, which alone knows whether they are its own or a killed worker's
-TEMPLATE = "template"
-TRIAL = "trial"
-ZYGOTE = "zygote"
-OWN_FOLDERS = frozenset({TEMPLATE, TRIAL, ZYGOTE})
+OWN_FOLDERS = NO_DEVICES
 RETRY_S = 300.0
 # qemu itself, beside the memory of the guest in it
 PROCESS_MIB = 64

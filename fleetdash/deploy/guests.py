@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.guest_folder import NO_DEVICES, GuestFolder
 from devices.qemu.process_identity import ProcessIdentity, end_all
 
 END_DEADLINE_S = 20.0
@@ -24,6 +24,13 @@ def recorded(var: Path) -> list[ProcessIdentity]:
 def running(var: Path) -> list[ProcessIdentity]:
     """The guests that run."""
     return [identity for identity in recorded(var) if identity.is_alive()]
+
+
+def of_devices(var: Path) -> list[ProcessIdentity]:
+    """The guests that run and are devices."""
+    folders = [GuestFolder(each.parent) for each in var.glob("guests/*/process")]
+    found = [each.read_process() for each in folders if each.path.name not in NO_DEVICES]
+    return [identity for identity in found if identity and identity.is_alive()]
 
 
 def end_unfinished(var: Path) -> list[ProcessIdentity]:

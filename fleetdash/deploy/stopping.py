@@ -35,7 +35,7 @@ def stop(here: Installation, progress: Progress, *, keep_guests: bool) -> None:
         if unfinished:
             raise DeployError(f"A trial guest (process {unfinished[0].pid}) did not end.")
     if keep_guests:
-        kept = len(guests.running(here.var))
+        kept = len(guests.of_devices(here.var))
         which = "1 guest runs on and is" if kept == 1 else f"{kept} guests run on and are"
         progress.line(f"  {which} adopted by the next bin/up")
     else:

@@ -44,6 +44,7 @@ def ready(fleet: Fleet) -> bool:
 
 
 def test_a_second_up_says_where_it_runs_and_starts_nothing(fleet: Fleet) -> None:
+    wait_for(lambda: set(fleet.processes()) == {*DECLARED, "supervisord"}, 30)
     before = fleet.processes()
     began = time.monotonic()
     done = fleet.run("bin/up", "--detach")
@@ -156,17 +157,17 @@ def one_device(fleet: Fleet) -> Iterator[str]:
     serial = fleet.api("GET", "devices?state=online")["devices"][0]["serial"]
     yield serial
     fleet.api("POST", "operations", {"kind": "remove", "serials": [serial]})
-    wait_for(lambda: guests.running(fleet.var) == [], 60)
+    wait_for(lambda: guests.of_devices(fleet.var) == [], 60)
 
 
 def test_guests_that_are_kept_are_adopted_and_come_back(fleet: Fleet, one_device: str) -> None:
-    before = guests.running(fleet.var)
+    before = guests.of_devices(fleet.var)
     assert len(before) == 1
     assert "1 guest runs on" in fleet.down("--keep-guests")
     assert fleet.processes() == {}
-    assert guests.running(fleet.var) == before
+    assert guests.of_devices(fleet.var) == before
     fleet.up()
-    assert guests.running(fleet.var) == before
+    assert guests.of_devices(fleet.var) == before
     # it can say so only through the network namespace it was born in
     up_again = fleet.processes()["gateway"].started_at
     wait_for(lambda: last_heard(fleet, one_device) > up_again, 90)

@@ -95,14 +95,13 @@ def test_the_real_kernel_takes_a_pace_and_gets_its_own_back() -> None:
     control = ksm_control.take()
     if control is None:
         pytest.skip("a fleet on this machine holds it")
-    pid = ksmd.find()
-    assert pid is not None
+    pid = ksmd.find()  # none where the kernel's threads are in another namespace
     try:
         control.merge(0.5, 100_000)
         sample = ksm.read()
         assert sample is not None
         assert (sample.run, sample.pages_to_scan, sample.sleep_ms) == (1, 2000, 20)
-        assert ksmd.cpu_s(pid) >= 0
+        assert pid is None or ksmd.cpu_s(pid) >= 0
     finally:
         control.release()
         restored = ksm_control.restore()

@@ -39,7 +39,9 @@ def waking(monkeypatch: pytest.MonkeyPatch, *outcomes: QemuError | None) -> list
     """There is a template; the n-th clone becomes the n-th outcome, and all cold ones start."""
     rounds: list[bool] = []
 
-    def start_all(devices: Sequence[Device], host: Host, template: object) -> dict[str, Any]:
+    def start_all(
+        devices: Sequence[Device], host: Host, template: object, begun: object
+    ) -> dict[str, Any]:
         rounds.append(template is not None)
         identity = ProcessIdentity(current_boot_id(), 4_000_000, 1)
         errors = list(outcomes) if template is not None else [None] * len(devices)
@@ -120,7 +122,9 @@ def test_what_a_round_started_is_written_down_device_by_device(
 ) -> None:
     devices = [a_device(host, state=State.REQUESTED, start="warm") for _ in range(3)]
 
-    def start_all(asked: Sequence[Device], host: Host, template: object) -> dict[str, Any]:
+    def start_all(
+        asked: Sequence[Device], host: Host, template: object, begun: object
+    ) -> dict[str, Any]:
         # one reports before it is written down, another is removed meanwhile
         Device.objects.filter(id=devices[1].id).update(state=State.ONLINE)
         Device.objects.filter(id=devices[2].id).update(state=State.STOPPING)
