@@ -50,7 +50,7 @@ def test_plus_one_brings_a_real_device_online_and_undo_takes_it(
     assert complaints == []
 
 
-@pytest.mark.parametrize("name", ["web", "poller", "redis"])
+@pytest.mark.parametrize("name", ["web", "gateway", "worker", "poller", "redis"])
 def test_the_page_comes_back_by_itself_when_a_process_is_killed(
     page: Page, fleet: Any, name: str
 ) -> None:
