@@ -17,7 +17,7 @@ SAMPLES = "density.csv"
 # phases of `bench.density`
 GROW, REST, MORE, HOLD, REMOVE = "grow", "rest", "more", "hold", "remove"
 PAUSE = "pause"  # in which something else is done with the fleet
-RATE_WINDOW_S = 10.0
+RATE_WINDOW_S = 2.5
 GIB = 1024.0
 
 

@@ -47,7 +47,7 @@ def test_cpu_is_that_of_the_second_half_of_a_rest() -> None:
     assert total.points == [(190.0, 10.0), (190.0, 12.0)]
 
 
-def test_the_launch_rate_is_of_ten_seconds() -> None:
+def test_the_launch_rate_is_of_some_seconds() -> None:
     rates = plots.launch_rate(ROWS).series[0].points
     assert rates
     assert all(rate == pytest.approx(10.0) for _, rate in rates)
