@@ -25,6 +25,8 @@ class State(enum.StrEnum):
     OFFLINE = "offline"
     REBOOTING = "rebooting"
     UPDATING = "updating"
+    POWERING_OFF = "powering_off"
+    OFF = "off"
     STOPPING = "stopping"
     GONE = "gone"
     FAILED = "failed"
@@ -60,19 +62,29 @@ GRAPH: dict[State, Node] = {
         lasts_s=settings.BOOT_DEADLINE_S, overdue=State.FAILED, has_process=True,
     ),
     State.ONLINE: Node(
-        leads_to=_to(State.OFFLINE, State.REBOOTING, State.UPDATING, *_ENDS), has_process=True
+        leads_to=_to(
+            State.OFFLINE, State.REBOOTING, State.UPDATING, State.POWERING_OFF, *_ENDS
+        ),
+        has_process=True,
     ),
     State.OFFLINE: Node(
-        leads_to=_to(State.ONLINE, State.REBOOTING, *_ENDS), has_process=True
+        leads_to=_to(State.ONLINE, State.REBOOTING, State.POWERING_OFF, *_ENDS), has_process=True
     ),
     State.REBOOTING: Node(
-        leads_to=_to(State.ONLINE, State.OFFLINE, *_ENDS),
+        leads_to=_to(State.ONLINE, State.OFFLINE, State.POWERING_OFF, *_ENDS),
         lasts_s=180, overdue=State.OFFLINE, has_process=True,
     ),
     State.UPDATING: Node(
         leads_to=_to(State.ONLINE, State.OFFLINE, State.REBOOTING, *_ENDS),
         lasts_s=1800, overdue=State.OFFLINE, has_process=True,
     ),
+    # asked to end itself, or about to be ended; offline again when it does not end
+    State.POWERING_OFF: Node(
+        leads_to=_to(State.OFF, State.ONLINE, State.OFFLINE, *_ENDS),
+        lasts_s=60, overdue=State.OFFLINE, has_process=True,
+    ),
+    # no process, but a disk and a place; it starts again through the boot-loader
+    State.OFF: Node(leads_to=_to(State.REQUESTED, *_ENDS)),
     State.STOPPING: Node(leads_to=_to(State.GONE, State.FAILED), has_process=True),
     State.FAILED: Node(leads_to=_to(State.STOPPING, State.GONE), living=False),
     State.GONE: Node(leads_to=_to(), living=False),

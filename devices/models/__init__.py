@@ -5,8 +5,14 @@ from __future__ import annotations
 from devices.models.device import Device
 from devices.models.event import Event
 from devices.models.firmware import Firmware
+from devices.models.history import HistoryPoint
 from devices.models.host import Host
 from devices.models.operation import Operation, Target
+from devices.models.saved_view import SavedView
+from devices.models.tag import Tag
 from devices.models.token import Token
 
-__all__ = ["Device", "Event", "Firmware", "Host", "Operation", "Target", "Token"]
+__all__ = [
+    "Device", "Event", "Firmware", "HistoryPoint", "Host", "Operation", "SavedView", "Tag",
+    "Target", "Token",
+]

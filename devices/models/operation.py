@@ -12,6 +12,11 @@ class Operation(models.Model):
     class Kind(models.TextChoices):
         ADD = "add"
         REMOVE = "remove"
+        REBOOT = "reboot"
+        SHUT_DOWN = "shut_down"  # the device is asked to end itself in order
+        POWER_OFF = "power_off"  # its guest is ended, as if the plug were pulled
+        POWER_ON = "power_on"
+        TAG = "tag"
 
     class State(models.TextChoices):
         RUNNING = "running"
@@ -26,6 +31,10 @@ class Operation(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     idempotency_key = models.CharField(max_length=64, null=True, unique=True)
     note = models.CharField(max_length=300, default="")
+    # what the kind needs to know: {"add": [tags], "remove": [tags]} of a tagging
+    parameters = models.JSONField(default=dict)
+    # the operation whose failed targets this one tries again
+    retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL)
     cancel_requested_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -55,6 +64,8 @@ class Target(models.Model):
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="targets")
     device = models.ForeignKey("devices.Device", on_delete=models.CASCADE, related_name="targets")
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.PENDING)
+    # why it failed or was left out, as a sentence
+    reason = models.CharField(max_length=300, default="")
     ended_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -11,6 +11,8 @@ class Token(models.Model):
 
     class Scope(models.TextChoices):
         FULL = "full"  # the API, as its user
+        READ = "read"  # the API, looking only
+        METRICS = "metrics"  # /metrics, and nothing else
         WALL = "wall"  # looking at /wall, and nothing else
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)

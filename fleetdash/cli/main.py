@@ -21,6 +21,8 @@ STATES = (
     "offline",
     "rebooting",
     "updating",
+    "powering_off",
+    "off",
     "stopping",
     "gone",
     "failed",

@@ -13,7 +13,7 @@ const CSS = RAMP.map(([r, g, b]) => `rgb(${r} ${g} ${b})`);
 
 // order of devices/states.py, as in devices/live/frames.py; 0 is an empty place
 export const STATES = ["", "requested", "spawning", "booting", "online", "offline", "rebooting",
-  "updating", "stopping", "gone", "failed"];
+  "updating", "powering_off", "off", "stopping", "gone", "failed"];
 
 export const heat = (byte) => CSS[byte];
 export const inkOn = (byte) => (byte > 140 ? "#0b1013" : "#f4f7f6");

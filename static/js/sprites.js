@@ -34,7 +34,7 @@ function mark(pen, state, w, h, look) {
   const small = Math.min(w, h);
   pen.fillStyle = pen.strokeStyle = colour;
   if (small < 6) {
-    const share = { requested: 0.4, spawning: 0.6, booting: 0.75, stopping: 0.5 }[state] || 1;
+    const share = { requested: 0.4, spawning: 0.6, booting: 0.75, stopping: 0.5, powering_off: 0.5, off: 0.3 }[state] || 1;
     const a = Math.max(1, Math.round(w * share)), b = Math.max(1, Math.round(h * share));
     pen.fillRect(Math.floor((w - a) / 2), Math.floor((h - b) / 2), a, b);
     return;
@@ -46,6 +46,8 @@ function mark(pen, state, w, h, look) {
   else if (state === "spawning") pen.fillRect(w * 0.34, h * 0.34, w * 0.32, h * 0.32);
   else if (state === "updating") pen.fillRect(0, 0, w, Math.round(h * 0.4));
   else if (state === "stopping") pen.fillRect(w * 0.25, h * 0.25, w * 0.5, h * 0.5);
+  else if (state === "powering_off") pen.fillRect(w * 0.3, Math.round(h * 0.6), w * 0.4, h * 0.4);
+  else if (state === "off") pen.fillRect(w * 0.42, h * 0.2, w * 0.16, h * 0.4);
   else if (state === "offline") cross(pen, w, h, line, false);
   else if (state === "failed") {
     pen.fillRect(0, 0, w, h);
