@@ -12,6 +12,7 @@ from ninja import Path, Query, Router
 from devices.api.schemas import DeviceDetailOut, DeviceOut, DevicesOut, EventOut, ProblemOut
 from devices.models import Device, Event
 from devices.services import bus, listing
+from devices.services.matching import Filter
 from devices.states import State
 
 router = Router()
@@ -28,7 +29,8 @@ def some(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
     """Devices that match, oldest first; those gone only with `state=gone`."""
-    found = listing.devices_after(cursor, limit + 1, search=search, state=state or "")
+    wanted = Filter(search=search, states=(state,) if state else ())
+    found = listing.devices_after(cursor, limit + 1, wanted)
     more = len(found) > limit
     return {
         "devices": [_device(device) for device in found[:limit]],
