@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
 from devices.api import api
-from devices.views import dashboard, device, fleet, leaving, lists, tokens, wall
+from devices.views import dashboard, device, fleet, leaving, lists, saved_views, tokens, wall
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -17,6 +17,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("logout/", leaving.LeaveView.as_view(), name="logout"),
     path("devices/", lists.device_list, name="devices"),
+    path("devices/count", lists.count, name="device_count"),
+    path("devices/views/save", saved_views.save, name="save_view"),
+    path("devices/views/<int:view_id>/forget", saved_views.forget, name="forget_view"),
     path("devices/add", fleet.add, name="add"),
     path("devices/remove", fleet.remove, name="remove"),
     path("devices/at/<int:slot>", device.device_at, name="device_at"),

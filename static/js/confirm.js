@@ -4,19 +4,25 @@ import { estimate } from "./controls.js";
 
 const dialog = document.getElementById("confirm");
 
-document.addEventListener("htmx:confirm", (event) => {
+// Whether the answer is yes; `yes` is what its button says.
+export function ask({ question, detail, yes }) {
+  document.getElementById("confirm-question").textContent = question;
+  document.getElementById("confirm-detail").textContent = detail;
+  document.getElementById("confirm-yes").textContent = yes;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+document.addEventListener("htmx:confirm", async (event) => {
   const { question, elt, issueRequest } = event.detail;
   if (!question) return;
   event.preventDefault();
   // only the buttons of the stage are armed: what names one device is always asked about
   if (elt.dataset.count && armed()) { issueRequest(true); return; }
   const { kind, count, detail } = elt.dataset;
-  document.getElementById("confirm-question").textContent = question;
-  document.getElementById("confirm-detail").textContent = detail || estimate(kind, Number(count));
-  document.getElementById("confirm-yes").textContent = question.split(" ").slice(0, 2).join(" ").replace("?", "");
-  dialog.returnValue = "no";
-  dialog.showModal();
-  dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "yes") issueRequest(true);
-  }, { once: true });
+  const yes = question.split(" ").slice(0, 2).join(" ").replace("?", "");
+  if (await ask({ question, detail: detail || estimate(kind, Number(count)), yes })) issueRequest(true);
 });

@@ -27,6 +27,8 @@ const OF_PAGES = {
     if (search) search.focus();
     else location.assign("/devices/#search");
   },
+  a: () => tell("select"),
+  Escape: () => tell("unselect"),
   "g f": () => location.assign("/"),
   "g d": () => location.assign("/devices/"),
 };

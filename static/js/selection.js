@@ -1,0 +1,108 @@
+// Which devices of the list are selected: some, by their serials, or all that match.
+import { on, tell } from "./bus.js";
+
+let picked = new Set(), all = false, from = null, query = null;
+
+const listing = () => document.getElementById("listing");
+const boxes = () => [...document.querySelectorAll("#listing td.pick input")];
+const pageBox = () => document.getElementById("pick-page");
+
+export function selection() {
+  const total = Number(listing()?.dataset.total || 0);
+  return { all, serials: [...picked], total, query, wholePage: isWholePage() };
+}
+
+export function clear() {
+  picked = new Set();
+  all = false;
+  from = null;
+  show();
+}
+
+export function selectAll() {
+  all = true;
+  show();
+}
+
+function isWholePage() {
+  const found = boxes();
+  return found.length > 0 && found.every((box) => all || picked.has(box.value));
+}
+
+function show() {
+  for (const box of boxes()) {
+    box.checked = all || picked.has(box.value);
+    box.closest("tr").classList.toggle("is-picked", box.checked);
+  }
+  const whole = pageBox();
+  if (whole) {
+    whole.checked = isWholePage();
+    whole.indeterminate = !whole.checked && boxes().some((box) => box.checked);
+  }
+  tell("selection", selection());
+}
+
+function pick(some, wanted) {
+  // one taken out of all: what is left is what can be seen
+  if (all) picked = new Set(boxes().map((box) => box.value));
+  all = false;
+  for (const box of some) picked[wanted ? "add" : "delete"](box.value);
+  show();
+}
+
+function upTo(box, wanted) {
+  const found = boxes();
+  const here = found.indexOf(box), there = found.findIndex((each) => each.value === from);
+  const some = there < 0 ? [box] : found.slice(Math.min(here, there), Math.max(here, there) + 1);
+  pick(some, wanted);
+  from = box.value;
+}
+
+function step(box, by, extend) {
+  const found = boxes();
+  const next = found[found.indexOf(box) + by];
+  if (!next) return;
+  next.focus();
+  if (!extend) return;
+  from = box.value;
+  upTo(next, true);
+}
+
+function pressed(event) {
+  const box = event.target;
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (by) step(box, by, event.shiftKey);
+  else if (event.key === " " && event.shiftKey) upTo(box, true);
+  else return;
+  event.preventDefault();
+}
+
+document.addEventListener("click", (event) => {
+  const box = event.target;
+  if (box.id === "pick-page") pick(boxes(), box.checked);
+  else if (box.matches?.("#listing td.pick input")) {
+    if (event.shiftKey) upTo(box, box.checked);
+    else { pick([box], box.checked); from = box.value; }
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.target.matches?.("#listing td.pick input")) pressed(event);
+});
+on("select", () => {
+  if (!boxes().length) return;
+  if (isWholePage() && Number(listing().dataset.total) > boxes().length) selectAll();
+  else pick(boxes(), true);
+});
+on("unselect", clear);
+
+// Other devices are listed: what was selected stays while the same are meant.
+function follow() {
+  const now = listing()?.dataset.query;
+  if (now === undefined) return;
+  if (query !== null && now !== query) { picked = new Set(); all = false; }
+  query = now;
+  show();
+}
+
+document.addEventListener("htmx:afterSwap", follow);
+follow();
