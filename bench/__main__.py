@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
         prog="bin/bench",
         description=__doc__,
         epilog="What was measured is printed even when a bench fails or is interrupted; it then "
-        "removes the devices it added. --page and pages need FLEETDASH_ADMIN_PASSWORD.",
+        "removes the devices it added. --page, and pages without --rows, need FLEETDASH_ADMIN_PASSWORD.",
     )
     benches = top.add_subparsers(dest="name", required=True)
 
@@ -72,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
 
     pages = benches.add_parser("pages", help="how long pages, a log-in and a search take to answer")
     pages.add_argument("--rounds", type=int, default=50)
+    pages.add_argument(
+        "--rows", type=int, metavar="N",
+        help="of N generated devices, in a database and by a web process of their own",
+    )  # fmt: skip
 
     plots = benches.add_parser("plots", help="draw the plots again from density's samples")
     plots.add_argument("--out", type=Path, help="folder of samples and plots (docs/plots)")
@@ -163,6 +167,10 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
             faults.run(findings, faults.Wish(
                 online=given.online, starting=given.starting, every_s=given.every
             ))  # fmt: skip
+        case "pages" if given.rows:
+            from bench import pages
+
+            pages.run_generated(findings, rows=given.rows, rounds=given.rounds)
         case "pages":
             from bench import pages
 

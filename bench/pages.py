@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from bench import fleet
+from bench.errors import BenchError
 from bench.figures import percentile
 from bench.findings import Findings
 from bench.fleet import RunningFleet
+from bench.live.scene import scene
 from bench.person import Person
 
 PAGES = ("/", "/devices/", "/api/v1/summary", "/api/v1/devices?limit=100")
 REACH_MS = 500.0
 # a log-in is slow on purpose (a password's hash), so a few tell enough
 LOG_INS = 5
+
+LISTS = {
+    "list": "",
+    "list, 100 rows": "size=100",
+    "list, last page": "size=100&page=999999",
+    "list, one state": "state=failed",
+    "list, most states": "state=online&state=off&size=100",
+    "list, a tag": "tag=lab",
+    "list, two tags, one host": "tag=lab&tag=berlin&host=beta",
+    "list, firmware, slot, start": "firmware=0.2.0&slot=b&start=cold",
+    "list, young": "younger=1d",
+    "list, old, by age": "older=1w&sort=-age",
+    "list, a serial": "q=fd-004711",
+    "list, a word in many": "q=number+4",
+    "list, nothing found": "q=nothing+of+this",
+    "list, by serial": "sort=serial&page=60",
+    "list, by state": "sort=state&page=60",
+    "list, by since": "sort=-state_since&page=60",
+    "list, by host": "sort=host&page=60",
+    "list, by firmware, last": "sort=firmware&size=100&page=999999",
+}
+# what this page may take, p95, and the pages it is about: the beginning of their names
+REACHES_MS = {"list": 200.0, "device": 300.0, "API, 100 devices": 100.0, "operations": 300.0}
 
 
 def run(findings: Findings, *, rounds: int, password: str) -> None:
@@ -52,6 +77,59 @@ def measure(
     )
     for name in slow:
         findings.problem(f"{name} took {pages[name]['p95_ms']:.0f} ms (p95), over {REACH_MS:.0f}")
+
+
+def run_generated(findings: Findings, *, rows: int, rounds: int) -> None:
+    """The same of a made-up fleet of so many devices, by a web process of its own."""
+    findings.values["rows"] = rows
+    with scene() as here:
+        access = here.ask("bench.page_rows", str(rows))
+        here.start_web()
+        person = Person(here.url, access["password"])
+        pages: dict[str, dict[str, float]] = {}
+        findings.values["pages"] = pages
+        for name, path in _paths(person, access["serial"]).items():
+            try:
+                person.get_ms(path)  # what is loaded at the first time is not the page's
+                pages[name] = _figures(
+                    lambda path=path: person.get_ms(path), rounds  # type: ignore[misc]
+                )
+            except BenchError as error:
+                findings.problem(f"{name}: {error}")
+    _judge(findings, pages, rows)
+
+
+def _paths(person: Person, serial: str) -> dict[str, str]:
+    first = person.client.get("/api/v1/devices?limit=100").json()
+    onward = quote(str(first["next"]), safe="")
+    return {
+        **{name: f"/devices/?{query}" for name, query in LISTS.items()},
+        "count of all that match": "/devices/count?state=online&tag=lab",
+        "device page": f"/devices/{serial}/",
+        "operations page": "/operations/",
+        "API, 100 devices": "/api/v1/devices?limit=100",
+        "API, 100 devices, onward": f"/api/v1/devices?limit=100&cursor={onward}",
+        "API, 100 devices, searched": "/api/v1/devices?limit=100&search=number+4",
+        "API, summary": "/api/v1/summary",
+        "API, operations": "/api/v1/operations?limit=100",
+        "fleet": "/",
+    }
+
+
+def _judge(findings: Findings, pages: Mapping[str, Mapping[str, float]], rows: int) -> None:
+    for about, reach_ms in REACHES_MS.items():
+        found = {name: each for name, each in pages.items() if name.startswith(about)}
+        if not found:
+            continue
+        slowest = max(found, key=lambda name: found[name]["p95_ms"])
+        p95_ms = found[slowest]["p95_ms"]
+        which = f" (the slowest of {len(found)}: {slowest})" if len(found) > 1 else ""
+        findings.row(
+            f"{rows:,} devices: {about}, p95{which}", f"**{p95_ms:.0f} ms**",
+            reach=f"{reach_ms:.0f} ms",
+        )  # fmt: skip
+        if p95_ms > reach_ms:
+            findings.problem(f"{slowest} took {p95_ms:.0f} ms (p95), over {reach_ms:.0f}")
 
 
 def _figures(once: Callable[[], float], rounds: int) -> dict[str, float]:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import random
+import re
 import shlex
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from devices.models import Tag
 from devices.states import State
 from devices.views.device import command_lines
 from tests.rows import a_device
@@ -27,7 +31,7 @@ def test_search_state_and_pages_are_in_the_address(client: Client, fleet_host: A
     page = client.get("/devices/?size=25").content.decode()
     assert page.count('scope="row"') == 25
     assert "1–25 of 60" in page
-    assert 'href="?size=25&amp;page=2"' in page
+    assert 'href="/devices/?size=25&amp;page=2"' in page
     last = client.get("/devices/?size=25&page=3").content.decode()
     assert "51–60 of 60" in last and 'rel="next"' not in last
     failed = client.get("/devices/?state=failed&size=100").content.decode()
@@ -48,7 +52,88 @@ def test_htmx_gets_the_list_alone(client: Client, fleet_host: Any) -> None:
     a_device(fleet_host)
     headers = {"HX-Request": "true", "HX-Target": "listing"}
     piece = client.get("/devices/", headers=headers).content.decode()
-    assert piece.lstrip().startswith('<div id="listing">') and "<html" not in piece
+    assert piece.lstrip().startswith('<div id="listing"') and "<html" not in piece
+
+
+def rows_of(client: Client, query: str) -> list[str]:
+    page = client.get(f"/devices/?{query}").content.decode()
+    return re.findall(r'<th scope="row"><a href="/devices/([^/]+)/"', page)
+
+
+@pytest.fixture
+def three(fleet_host: Any) -> None:
+    now = timezone.now()
+    for number, (state, slot, tag) in enumerate(
+        [(State.ONLINE, "a", "lab"), (State.OFF, "b", "lab"), (State.FAILED, "", "red")]
+    ):
+        device = a_device(
+            fleet_host, serial=f"sn-{number}", state=state, reported_slot=slot,
+            state_since=now - timedelta(minutes=number), requested_at=now - timedelta(hours=number),
+        )
+        Tag.objects.create(device=device, name=tag)
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("", "2 1 0"), ("id", "0 1 2"), ("serial", "0 1 2"), ("-serial", "2 1 0"),
+        ("state", "2 1 0"), ("-state", "0 1 2"), ("state_since", "2 1 0"),
+        ("-state_since", "0 1 2"), ("age", "0 1 2"), ("-age", "2 1 0"), ("slot", "2 0 1"),
+        ("-slot", "1 0 2"), ("host", "2 1 0"), ("-firmware", "2 1 0"), ("start", "2 1 0"),
+    ],
+)  # fmt: skip
+def test_the_list_is_sorted_as_asked(client: Client, sort: str, order: str) -> None:
+    assert rows_of(client, f"sort={sort}") == [f"sn-{n}" for n in order.split()]
+
+
+@pytest.mark.usefixtures("three")
+def test_filters_are_in_the_address_and_show_what_is_chosen(client: Client) -> None:
+    assert rows_of(client, "tag=lab&state=online&state=failed") == ["sn-0"]
+    page = client.get("/devices/?tag=lab&state=off&older=90s").content.decode()
+    assert "<summary>Tags <b>lab</b></summary>" in page
+    assert "<summary>State <b>off</b></summary>" in page
+    assert 'value="lab" checked' in page and 'value="red">' in page
+    assert '<option value="90s" selected>90s</option>' in page
+    assert '<span class="tag">lab</span>' in page
+    gone = client.get("/devices/?host=elsewhere").content.decode()
+    assert 'value="elsewhere" checked' in gone and "No device matches." in gone
+
+
+@pytest.mark.usefixtures("three")
+def test_a_heading_sorts_and_sorts_back(client: Client) -> None:
+    page = client.get("/devices/?state=online&sort=serial").content.decode()
+    assert 'aria-sort="ascending"' in page
+    assert 'href="/devices/?state=online&amp;sort=-serial"' in page
+    assert 'href="/devices/?state=online&amp;sort=age"' in page
+
+
+@pytest.mark.usefixtures("three")
+def test_htmx_is_told_the_shortest_address_once(client: Client) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "listing"}
+    address = "/devices/?q=&state=online&older=&younger=&size=50&sort=-id"
+    answer = client.get(address, headers=headers)
+    assert answer.headers["HX-Push-Url"] == "/devices/?state=online"
+    there = {**headers, "HX-Current-URL": "http://testserver/devices/?state=online"}
+    assert client.get(address, headers=there).headers["HX-Push-Url"] == "false"
+
+
+@pytest.mark.usefixtures("three")
+def test_what_matches_is_counted_and_nonsense_is_not_guessed_at(client: Client) -> None:
+    assert client.get("/devices/count?tag=lab").content == b"2"
+    assert client.get("/devices/count").content == b"3"
+    assert client.get("/devices/count?state=asleep").status_code == 422
+
+
+def test_views_are_saved_shown_and_forgotten(client: Client, htmx: Any) -> None:
+    answer = htmx("/devices/views/save", {"name": "<lab>", "query": "tag=lab&sort=serial"})
+    assert b"&lt;lab&gt;" in answer.content
+    page = client.get("/devices/").content.decode()
+    found = re.search(r'hx-post="(/devices/views/\d+/forget)"', page)
+    assert found and 'href="/devices/?tag=lab&amp;sort=serial"' in page
+    assert b"lab" not in htmx(found[1]).content
+    assert htmx(found[1]).status_code == 404
+    assert htmx("/devices/views/save", {"name": "", "query": ""}).status_code == 422
 
 
 def test_what_a_device_says_and_is_called_cannot_be_markup(
