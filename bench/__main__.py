@@ -19,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
         prog="bin/bench",
         description=__doc__,
         epilog="What was measured is printed even when a bench fails or is interrupted; it then "
-        "removes the devices it added. --page, and pages without --rows, need FLEETDASH_ADMIN_PASSWORD.",
+        "removes the devices it added. --page and pages (without --rows) need "
+        "FLEETDASH_ADMIN_PASSWORD.",
     )
     benches = top.add_subparsers(dest="name", required=True)
 

@@ -54,7 +54,8 @@ def test_nonsense_is_left_out_or_refused_by_name(query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0w"), (1, "1s"), (90, "90s"), (300, "5m"), (7200, "2h"), (86400, "1d")]
+    ("seconds", "text"),
+    [(0, "0w"), (1, "1s"), (90, "90s"), (300, "5m"), (7200, "2h"), (86400, "1d")],
 )
 def test_an_age_has_the_largest_unit_that_holds_it(seconds: int, text: str) -> None:
     assert matching.age(seconds) == text

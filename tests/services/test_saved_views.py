@@ -29,7 +29,9 @@ def test_a_view_needs_a_name(anna: User, name: str) -> None:
         saved_views.save(anna, name, "")
 
 
-def test_there_is_an_end_to_views_and_to_one_view(anna: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_an_end_to_views_and_to_one_view(
+    anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(saved_views, "MOST", 2)
     for name in ("a", "b"):
         saved_views.save(anna, name, "")
