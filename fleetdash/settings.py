@@ -31,6 +31,8 @@ BOOT_DEADLINE_S = env.integer("FLEETDASH_BOOT_DEADLINE_S", 180, least=5, most=36
 OFFLINE_AFTER_S = env.integer("FLEETDASH_OFFLINE_AFTER_S", 90, least=5, most=3600)
 LIVE_RECONNECT_S = env.integer("FLEETDASH_LIVE_RECONNECT_S", 21600, least=1, most=604800)
 KSM = env.choice("FLEETDASH_KSM", "auto", of=("auto", "off", "leave"))
+# what tells this fleet from others on the machine; set by bin/up
+FLEET_ID = env.text("FLEETDASH_ID", HOST_NAME)
 # a page that shows a made-up fleet says so; set by bin/bench live alone
 SIMULATED = env.boolean("FLEETDASH_SIMULATED", False)
 LAUNCH_WIDTH = env.integer("FLEETDASH_LAUNCH_WIDTH", 0, least=0, most=1000)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 from django.conf import settings
 
@@ -21,14 +17,14 @@ from devices.qemu.clone import clone_many
 from devices.qemu.errors import QemuError
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
-from devices.qemu.launch import BootloaderFiles, Confinement, Launch, StartedGuest
+from devices.qemu.launch import BootloaderFiles, Launch, StartedGuest
 from devices.qemu.shape import Shape
 from devices.qemu.spawn import spawn
 from devices.qemu.spec import Architecture
 from devices.qemu.template import Template
 from devices.services import firmware, guests
+from devices.services.confined import confinement
 
-GUEST_USER = "fleetdash-guest"
 # a guest's user network calls the loopback of its qemu 10.0.2.2
 HOST_SEEN_BY_GUESTS = "10.0.2.2"
 PORT_IN_NAMESPACE = 4000
@@ -36,20 +32,6 @@ PORT_IN_NAMESPACE = 4000
 COLD_SHAPE = Shape(memory_mib=settings.DEVICE_MEMORY_MIB)
 # a clone never hands memory back: what it could give is its template's
 WARM_SHAPE = replace(COLD_SHAPE, free_page_reporting=False)
-
-
-@cache
-def confinement() -> Confinement:
-    """What keeps guests away from this host, as bin/up prepared it."""
-    namespace = os.environ.get("FLEETDASH_GUEST_NAMESPACE")
-    cgroup = os.environ.get("FLEETDASH_GUEST_CGROUP")
-    user = pwd.getpwnam(GUEST_USER) if os.environ.get("FLEETDASH_USERS") else None
-    return Confinement(
-        network_namespace=Path(namespace) if namespace else None,
-        uid=user.pw_uid if user else None,
-        gid=user.pw_gid if user else None,
-        cgroup=Path(cgroup) if cgroup else None,
-    )
 
 
 def gateway_address() -> str:

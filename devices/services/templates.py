@@ -33,7 +33,7 @@ from devices.qemu.guest_folder import NO_DEVICES, TEMPLATE, TRIAL, ZYGOTE, Guest
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch
 from devices.qemu.template import Template, load, make, template_key
-from devices.services import bus, costs, guests, starting, trial_gateway, zygotes
+from devices.services import bus, confined, costs, guests, starting, trial_gateway, zygotes
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +217,7 @@ def _rehearse(host_name: str, launch: Launch, key: str) -> None:
     _end_zygote(template)
     try:
         zygote = zygotes.start(
-            launch, template, starting.confinement(), guests.folder(ZYGOTE),
+            launch, template, confined.confinement(), guests.folder(ZYGOTE),
             starting.HOST_SEEN_BY_GUESTS,
         )  # fmt: skip
     except QemuError as error:
@@ -256,7 +256,7 @@ def _loaded(folder: Path, key: str) -> Template | None:
 
 
 def _made(host_name: str, launch: Launch, folder: Path, key: str) -> Template:
-    confinement = starting.confinement()
+    confinement = confined.confinement()
     template = make(
         launch, confinement, folder, key=key,
         progress=lambda step: _say(host_name, "making", f"{step[:1].upper()}{step[1:]}."),
@@ -289,7 +289,7 @@ def _know_cost(
 
 def _check(launch: Launch, template: Template) -> GuestMemory | None:
     """A clone must report in; gives what it took. Raises BadTemplate."""
-    with trial_gateway.listening(starting.confinement().network_namespace) as gateway:
+    with trial_gateway.listening(confined.confinement().network_namespace) as gateway:
         identity = Identity(
             serial=TRIAL,
             mac=mac_for(1),
@@ -301,7 +301,7 @@ def _check(launch: Launch, template: Template) -> GuestMemory | None:
         )
         folder = GuestFolder(guests.folder(TRIAL))
         trial = starting.relaunched(launch, identity, folder)
-        guest = clone(trial, template, starting.confinement())
+        guest = clone(trial, template, confined.confinement())
         try:
             if not gateway.wait_for(TRIAL, CHECK_DEADLINE_S):
                 raise BadTemplate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import textwrap
 import time
 from collections.abc import Callable
@@ -20,14 +19,9 @@ from devices.qemu.accelerator import proof_key, prove
 from devices.qemu.errors import AcceleratorUnproven, QemuError, QemuMissing
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
-from devices.qemu.launch import BootloaderFiles, Confinement, KernelFiles, Launch
+from devices.qemu.launch import BootloaderFiles, KernelFiles, Launch
 from devices.qemu.spec import Architecture
-from fleetdash.deploy.installation import (
-    CGROUP_VARIABLE,
-    GUEST_USER,
-    NAMESPACE_VARIABLE,
-    USERS_VARIABLE,
-)
+from devices.services.confined import confinement
 
 ARM64_SAYS = b"fleetdash: userland up"
 X64_KERNEL_ARGUMENTS = "console=ttyS0 panic=-1"
@@ -87,7 +81,7 @@ def _prove(launch: Launch, *, expect: bytes, say: Say) -> dict[str, Any]:
     host = host_architecture.normalise(os.uname().machine)
     proof = prove(
         launch,
-        _confinement(),
+        confinement(),
         host_architecture=cast(Architecture, host),
         expect=expect,
         progress=say,
@@ -102,19 +96,6 @@ def _or_reason(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"accelerator": None, "refused": {"all": str(error)}, "seconds": 0.0}
     except (QemuError, FirmwareError) as error:
         return {"accelerator": None, "refused": {NOT_TRIED: str(error)}, "seconds": 0.0}
-
-
-def _confinement() -> Confinement:
-    """As guests are confined, so that the proof is of what will run."""
-    namespace = os.environ.get(NAMESPACE_VARIABLE)
-    cgroup = os.environ.get(CGROUP_VARIABLE)
-    user = pwd.getpwnam(GUEST_USER) if os.environ.get(USERS_VARIABLE) else None
-    return Confinement(
-        network_namespace=Path(namespace) if namespace else None,
-        uid=user.pw_uid if user else None,
-        gid=user.pw_gid if user else None,
-        cgroup=Path(cgroup) if cgroup else None,
-    )
 
 
 def _arm64(var: Path, image: FirmwareImage) -> Launch:

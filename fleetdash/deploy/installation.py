@@ -7,17 +7,19 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from devices.services import confined
+
 SEEN_BELOW = Path("/run/fleetdash")
 
 FLEET_USER = "fleetdash"
-GUEST_USER = "fleetdash-guest"
 
 # what the processes are told of the place they run in; set by bin/up, never by a person
 CHECKOUT_VARIABLE = "FLEETDASH_CHECKOUT"
 REAL_VAR_VARIABLE = "FLEETDASH_REAL_VAR"
-NAMESPACE_VARIABLE = "FLEETDASH_GUEST_NAMESPACE"
-CGROUP_VARIABLE = "FLEETDASH_GUEST_CGROUP"
-USERS_VARIABLE = "FLEETDASH_USERS"
+ID_VARIABLE = "FLEETDASH_ID"
+NAMESPACE_VARIABLE = confined.NAMESPACE_VARIABLE
+CGROUP_VARIABLE = confined.CGROUP_VARIABLE
+USERS_VARIABLE = confined.USERS_VARIABLE
 MISSING_VARIABLE = "FLEETDASH_MISSING_PROTECTIONS"
 
 

@@ -11,6 +11,7 @@ from fleetdash.deploy import mounts
 from fleetdash.deploy.installation import (
     CGROUP_VARIABLE,
     CHECKOUT_VARIABLE,
+    ID_VARIABLE,
     MISSING_VARIABLE,
     NAMESPACE_VARIABLE,
     REAL_VAR_VARIABLE,
@@ -43,6 +44,7 @@ def of(here: Installation) -> Place:
     """The place for this caller: as root one that the processes' own users can enter."""
     environment = _inherited()
     environment[CHECKOUT_VARIABLE] = str(here.checkout)
+    environment[ID_VARIABLE] = here.id
     environment[REAL_VAR_VARIABLE] = str(here.var)
     environment["FLEETDASH_VAR"] = str(here.var)
     if os.geteuid() != 0:
