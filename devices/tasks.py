@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
-from devices.services import launching, retention, silence, tending
+from devices.services import launching, lever_work, retention, silence, tending
 from devices.services import reaping as reap_service
 
 
@@ -25,6 +25,12 @@ def reap(host_name: str) -> None:
 def tend_host(host_name: str) -> None:
     """Bring this host's rows and processes into agreement."""
     tending.tend(host_name)
+
+
+@shared_task
+def set_levers(host_name: str) -> None:
+    """Set what people asked for on this host, and say how it is."""
+    lever_work.work(host_name)
 
 
 @shared_task

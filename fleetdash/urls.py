@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
 from devices.api import api
-from devices.views import dashboard, device, fleet, leaving, lists, saved_views, tokens, wall
+from devices.views import dashboard, device, fleet, host, leaving, lists, saved_views, tokens, wall
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -27,6 +27,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/<str:serial>/", device.device_page, name="device"),
     path("operations/<int:operation_id>/cancel", fleet.cancel, name="cancel"),
     path("operations/<int:operation_id>/undo", fleet.undo, name="undo"),
+    path("hosts/", host.host_list, name="hosts"),
+    path("hosts/caveat", host.put_away_caveat, name="put_away_caveat"),
+    path("hosts/<str:name>/", host.host_page, name="host"),
+    path("hosts/<str:name>/now", host.host_now, name="host_now"),
+    path("hosts/<str:name>/levers/<str:lever>", host.set_lever, name="set_lever"),
     path("tokens/", tokens.token_page, name="tokens"),
     path("tokens/<int:token_id>/revoke", tokens.revoke, name="revoke"),
     path("wall", wall.wall, name="wall"),

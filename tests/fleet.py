@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devices.host import ksm_control
+from devices.host import kernel_settings, ksm_control
 from devices.qemu import confinement
 from fleetdash.deploy import guests, records
 from fleetdash.deploy.installation import Installation
@@ -158,6 +158,8 @@ class Fleet:
             left.append(f"control group {group}")
         if os.geteuid() == 0 and ksm_control.restore().done:
             left.append("settings of the kernel's merging")
+        if os.geteuid() == 0 and kernel_settings.release(here.id):
+            left.append("settings of the kernel")
         return left
 
 

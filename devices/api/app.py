@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
 
-from devices.api import console, devices, fleet, operations, problems, tokens
+from devices.api import console, devices, fleet, hosts, operations, problems, tokens
 from devices.api.auth import SessionAuth, TokenAuth
 
 DESCRIPTION = """\
@@ -41,6 +41,7 @@ api.add_router("", fleet.router, tags=["fleet"])
 api.add_router("", operations.router, tags=["operations"])
 api.add_router("", devices.router, tags=["devices"])
 api.add_router("", console.router, tags=["devices"])
+api.add_router("", hosts.router, tags=["hosts"])
 api.add_router("", tokens.router, tags=["tokens"])
 # the last, for it takes every address that is left
 api.add_router("", problems.router)

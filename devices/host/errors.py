@@ -24,3 +24,7 @@ class CannotMerge(HostError):
 
 class NoZramSwap(HostError):
     """A swap in memory cannot be made, or not be taken away."""
+
+
+class CannotSet(HostError):
+    """A setting of the kernel is not there or may not be changed."""

@@ -35,10 +35,14 @@ class KsmControl:
 
     def merge(self, core_share: float, pages_per_cpu_s: float) -> None:
         """Let ksmd use this share of a core; raises CannotMerge."""
-        pace = turn(core_share, pages_per_cpu_s)
+        self.merge_at(*turn(core_share, pages_per_cpu_s))
+
+    def merge_at(self, pages_to_scan: int, sleep_ms: int) -> None:
+        """Let ksmd look at so many pages and then rest for so long; raises CannotMerge."""
+        pace = (pages_to_scan, sleep_ms)
         if pace != self._written:
-            _write(self._folder, "pages_to_scan", str(pace[0]))
-            _write(self._folder, "sleep_millisecs", str(pace[1]))
+            _write(self._folder, "pages_to_scan", str(pages_to_scan))
+            _write(self._folder, "sleep_millisecs", str(sleep_ms))
         if self._written is None:
             _write(self._folder, "run", "1")
         self._written = pace
@@ -53,16 +57,33 @@ class KsmControl:
         os.close(self._lock_fd)
 
 
+def why_not(root: Path = Path("/")) -> str:
+    """Why merging cannot be set here, as a sentence; empty when it can."""
+    run = root / _SETTINGS / "run"
+    if not run.exists():
+        return "This kernel cannot merge equal memory (CONFIG_KSM)."
+    if not os.access(run, os.W_OK):
+        return "Merging takes root and a writable /sys; ksmd is left as it is."
+    return ""
+
+
+def before(root: Path = Path("/")) -> dict[str, str] | None:
+    """What was set before the first holder, by the kernel's names; None when there was none."""
+    known = _recorded(root)
+    if known is None:
+        return None
+    return {name: value for name, value in known.items() if value is not None}
+
+
 def take(root: Path = Path("/")) -> KsmControl | None:
     """Hold the machine's merging, standing still; None while another process holds it.
 
     Raises CannotMerge, with a sentence, on a kernel without merging or for want of rights.
     """
+    problem = why_not(root)
+    if problem:
+        raise CannotMerge(problem)
     folder = root / _SETTINGS
-    if not (folder / "run").exists():
-        raise CannotMerge("This kernel cannot merge equal memory (CONFIG_KSM).")
-    if not os.access(folder / "run", os.W_OK):
-        raise CannotMerge("Merging takes root and a writable /sys; ksmd is left as it is.")
     lock_fd = _lock(root)
     if lock_fd is None:
         return None

@@ -1,7 +1,7 @@
 """A compressed swap in memory (zram), for a host that has no swap.
 
-A machine has one of ours at a time. What was there before is written down before anything changes,
-with who made it, so that its maker, and nobody else, takes it away again.
+A machine has one of ours at a time. Who made it is written down first, so that its maker, and nobody
+else, takes it away again; the settings that suit it are held beneath what people set themselves.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devices.host import memory
-from devices.host.errors import NoZramSwap
+from devices.host import kernel_settings, memory
+from devices.host.errors import CannotSet, NoZramSwap
 from devices.host.inventory import boot_id
 
 MIB = 1 << 20
@@ -46,17 +46,17 @@ class Swap:
 def size_bytes(text: str, total_bytes: int) -> int:
     """A size as a person writes it: `8G`, `512M`, `50%` of all memory.
 
-    Raises NoZramSwap for one that is no size, under 64 MiB, or over twice the memory.
+    Raises NoZramSwap for one that is no size, under 64 MiB, or over all the memory.
     """
     found = re.fullmatch(r"(\d+)(%|[KMG]?)(?:i?B)?", text.strip(), flags=re.IGNORECASE)
     if found is None:
         raise NoZramSwap(f"{text!r} is no size; write 8G, 512M, or 50% of the memory.")
     number, unit = int(found[1]), found[2].upper()
     size = total_bytes * number // 100 if unit == "%" else number * _UNITS[unit]
-    if not LEAST_BYTES <= size <= 2 * total_bytes:
+    if not LEAST_BYTES <= size <= total_bytes:
         raise NoZramSwap(
-            f"A zram swap has at least 64 MiB and at most twice the memory "
-            f"({2 * total_bytes // MIB:,} MiB), not {size // MIB:,} MiB."
+            f"A zram swap has at least 64 MiB and at most as much as there is memory "
+            f"({total_bytes // MIB:,} MiB), not {size // MIB:,} MiB."
         )
     return size
 
@@ -73,33 +73,41 @@ def why_not(root: Path = Path("/")) -> str:
     return ""
 
 
-def make(size: int, maker: str, root: Path = Path("/")) -> Swap:
+def make(size: int, maker: str, root: Path = Path("/"), *, algorithm: str = "") -> Swap:
     """Make a swap of so many bytes and use it; raises NoZramSwap, and then nothing is left.
 
-    `maker` is who may `remove` it.
+    `maker` is who may `remove` it; without an `algorithm` the fastest that is built is taken.
     """
     problem = why_not(root)
     if problem:
         raise NoZramSwap(problem)
-    before = {name: (root / "proc/sys" / name).read_text().strip() for name in TUNING}
+    _tidy_up(maker, root)
     number = int((_control(root) / "hot_add").read_text())
     swap = Swap(f"/dev/zram{number}", size)
     try:
-        _record(root, {"number": number, "maker": maker, "before": before})
+        _record(root, {"number": number, "maker": maker})
         folder = root / "sys/block" / f"zram{number}"
-        offered = (folder / "comp_algorithm").read_text().replace("[", "").replace("]", "").split()
-        algorithm = next((each for each in ALGORITHMS if each in offered), None)
-        if algorithm is not None:
-            (folder / "comp_algorithm").write_text(algorithm)
+        _choose(folder / "comp_algorithm", algorithm)
         (folder / "disksize").write_text(str(size))
         _run("mkswap", swap.device)
         _run("swapon", "--priority", "100", swap.device)
         for name, value in TUNING.items():
-            (root / "proc/sys" / name).write_text(value)
-    except (OSError, NoZramSwap) as error:
-        _take_away(root, number, before)
+            kernel_settings.hold(name, value, _holder(maker), root, beneath=True)
+    except (OSError, CannotSet, NoZramSwap) as error:
+        with contextlib.suppress(NoZramSwap):
+            _run("swapoff", swap.device)
+        _take_away(root, number, maker)
         raise NoZramSwap(f"No swap could be made in memory: {error}") from None
     return swap
+
+
+def made(root: Path = Path("/")) -> Swap | None:
+    """The swap that was made by any fleet of this machine; None when there is none."""
+    record = _recorded(root)
+    if record is None:
+        return None
+    device = f"/dev/zram{int(record['number'])}"
+    return Swap(device, _size(root, record)) if _used_bytes(root, device) is not None else None
 
 
 def made_by(maker: str, root: Path = Path("/")) -> bool:
@@ -119,23 +127,72 @@ def remove(maker: str, root: Path = Path("/")) -> Swap | None:
     number = int(record["number"])
     device = f"/dev/zram{number}"
     used = _used_bytes(root, device)
-    free = memory.read(root).available_bytes
-    if used and used + LEFT_FREE_BYTES > free:
-        raise NoZramSwap(
-            f"{used // MIB:,} MiB are in the swap {device} and only {free // MIB:,} MiB of memory "
-            "are free: it stays. Free memory and run bin/down again, or restart the machine."
-        )
-    size = int((root / "sys/block" / f"zram{number}" / "disksize").read_text())
+    problem = why_not_remove(maker, root)
+    if problem:
+        raise NoZramSwap(problem)
+    size = _size(root, record)
     if used is not None:
         _run("swapoff", device)
-    _take_away(root, number, record["before"])
+    _take_away(root, number, maker)
     return Swap(device, size)
 
 
-def _take_away(root: Path, number: int, before: dict[str, str]) -> None:
-    for name, value in before.items():
+def why_not_remove(maker: str, root: Path = Path("/")) -> str:
+    """Why the swap that `maker` made has to stay, as a sentence; empty when it can go."""
+    record = _recorded(root)
+    if record is None or record["maker"] != maker:
+        return "The swap of this machine was not made by this fleet."
+    device = f"/dev/zram{int(record['number'])}"
+    used = _used_bytes(root, device)
+    free = memory.read(root).available_bytes
+    if used and used + LEFT_FREE_BYTES > free:
+        return (
+            f"{used // MIB:,} MiB are in the swap {device} and only {free // MIB:,} MiB of memory "
+            "are free: it stays. Free memory and try again, or restart the machine."
+        )
+    return ""
+
+
+def algorithms(root: Path = Path("/")) -> tuple[str, ...]:
+    """What this kernel can compress with, as far as a zram device is there to ask."""
+    for file in sorted((root / "sys/block").glob("zram*/comp_algorithm")):
         with contextlib.suppress(OSError):
-            (root / "proc/sys" / name).write_text(value)
+            return _offered(file)
+    return ()
+
+
+def _offered(file: Path) -> tuple[str, ...]:
+    return tuple(file.read_text().replace("[", "").replace("]", "").split())
+
+
+def _choose(file: Path, algorithm: str) -> None:
+    offered = _offered(file)
+    if algorithm and algorithm not in offered:
+        raise NoZramSwap(f"this kernel compresses with {', '.join(offered)}, not {algorithm!r}.")
+    chosen = algorithm or next((each for each in ALGORITHMS if each in offered), "")
+    if chosen:
+        file.write_text(chosen)
+
+
+def _holder(maker: str) -> str:
+    """Whose wish the settings are that suit the swap."""
+    return f"{maker} zram"
+
+
+def _size(root: Path, record: dict[str, Any]) -> int:
+    return int((root / "sys/block" / f"zram{int(record['number'])}" / "disksize").read_text())
+
+
+def _tidy_up(maker: str, root: Path) -> None:
+    """Take away what `maker` began and did not end, being killed."""
+    record = _recorded(root)
+    if record is not None and record["maker"] == maker:
+        _take_away(root, int(record["number"]), maker)
+
+
+def _take_away(root: Path, number: int, maker: str) -> None:
+    with contextlib.suppress(CannotSet):
+        kernel_settings.release(_holder(maker), root)
     with contextlib.suppress(OSError):
         (root / "sys/block" / f"zram{number}" / "reset").write_text("1")
     with contextlib.suppress(OSError):
@@ -170,7 +227,7 @@ def _recorded(root: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     usable = isinstance(record, dict) and record.get("boot_id") == boot_id(root)
-    return record if usable and {"number", "maker", "before"} <= record.keys() else None
+    return record if usable and {"number", "maker"} <= record.keys() else None
 
 
 def _run(*command: str) -> None:

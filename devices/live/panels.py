@@ -239,7 +239,8 @@ def _sparkline(counts: Sequence[int]) -> dict[str, Any]:
     return {"points": f"0,20 {points} 60,20", "most": f"{max((*counts, 0)):,}"}
 
 
-def _guests_bytes(name: str) -> int:
+def guests_bytes(name: str) -> int:
+    """Memory that a host's guests have for themselves, as last measured."""
     return sum(bus.pss(name).values()) * 1024
 
 
@@ -256,7 +257,7 @@ def hosts(
     launch = _card("Coming online", f"{number} /{unit}", detail, name="rate") | {"line": line}
     return {
         "hosts": [
-            host(name, sample, bus.merging_status(name), _guests_bytes(name) if sample else 0)
+            host(name, sample, bus.merging_status(name), guests_bytes(name) if sample else 0)
             for name, sample in sorted(samples.items())
         ],
         "launch": launch,

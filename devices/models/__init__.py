@@ -9,10 +9,11 @@ from devices.models.history import HistoryPoint
 from devices.models.host import Host
 from devices.models.operation import Operation, Target
 from devices.models.saved_view import SavedView
+from devices.models.seen_notice import SeenNotice
 from devices.models.tag import Tag
 from devices.models.token import Token
 
 __all__ = [
-    "Device", "Event", "Firmware", "HistoryPoint", "Host", "Operation", "SavedView", "Tag",
-    "Target", "Token",
+    "Device", "Event", "Firmware", "HistoryPoint", "Host", "Operation", "SavedView", "SeenNotice",
+    "Tag", "Target", "Token",
 ]

@@ -272,6 +272,25 @@ def merging_status(host: str) -> dict[str, Any] | None:
     return None
 
 
+def levers_key(host: str) -> str:
+    """Key of how a host's levers are."""
+    return f"fleet:levers:{host}"
+
+
+def keep_levers(host: str, report: dict[str, Any]) -> None:
+    """Keep how a host's levers are (`devices.services.lever_work`)."""
+    with _tolerant("levers"):
+        client().set(levers_key(host), json.dumps(report), ex=LATEST_S)
+
+
+def levers(host: str) -> dict[str, Any] | None:
+    """How a host's levers are, or None when its worker has said nothing for 30 s."""
+    with _tolerant("levers"):
+        message = client().get(levers_key(host))
+        return json.loads(message) if isinstance(message, bytes) else None
+    return None
+
+
 def append_console(chunks: dict[str, bytes]) -> None:
     """Append output to devices' consoles, keeping the last 64 KiB of each, and publish it."""
     with _tolerant("console"):

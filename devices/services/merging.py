@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from devices.host.errors import CannotMerge
 from devices.host.ksm_control import KsmControl
 from devices.host.ksm_pace import FIRST_PAGES_PER_CPU_S, Pace, Pacer, Reading, State
 from devices.services import bus
+from devices.services.growth import Growth
+from devices.services.merging_choice import Choice
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +30,11 @@ MERGING_TICK_S = 1.0
 RESTING_TICK_S = 15.0
 # a rate read off less of ksmd's time than this is mostly rounding
 LEAST_CPU_S = 0.05
-# a clone grows by less than this at work, and by three times as much when it reboots
-MARKED_GROWTH_KIB = 40 * 1024
+CHOSEN_WITHIN_S = 5.0
+ANOTHER_FLEET = "Another fleet on this machine has equal memory merged for all guests."
 MIB = 1 << 20
 
+_running: Merger | None = None
 _started = 0
 _start_lock = threading.Lock()
 _woken = threading.Event()
@@ -55,55 +58,80 @@ class Status:
     at: float
 
 
-class Growth:
-    """By how much guests have grown in all since each was small: most of it by rebooting."""
-
-    def __init__(self) -> None:
-        self._least_kib: dict[str, int] = {}
-        self._grown_kib = 0
-
-    def bytes_after(self, pss_kib: Mapping[str, int]) -> int:
-        """The growth so far in bytes, now that these are the guests' exact sizes by serial."""
-        least = {serial: self._least_kib.get(serial, kib) for serial, kib in pss_kib.items()}
-        for serial, kib in pss_kib.items():
-            if kib > least[serial] + MARKED_GROWTH_KIB:
-                self._grown_kib += kib - least[serial]
-                least[serial] = kib
-            least[serial] = min(kib, least[serial])
-        self._least_kib = least
-        return self._grown_kib * 1024
+def running() -> Merger | None:
+    """What paces merging in this process, if anything does."""
+    return _running
 
 
 class Merger:
     """The thread that paces ksmd; `count` gives the number of guests that run."""
 
-    def __init__(self, host_name: str, count: Callable[[], int]) -> None:
+    def __init__(
+        self, host_name: str, count: Callable[[], int], root: Path = Path("/")
+    ) -> None:
+        self._root = root
         self._host_name = host_name
         self._count = count
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="merging", daemon=True)
-        self._limit = cgroup.memory_limit(Path("/"))
+        self._limit = cgroup.memory_limit(root)
         self._control: KsmControl | None = None
         self._pacer: Pacer | None = None
-        self._last: Reading | None = None
+        self._spent: tuple[float, float] | None = None
+        self._shut_out = ""
         self._rate_since: Reading | None = None
         self._pages_per_cpu_s = FIRST_PAGES_PER_CPU_S
         self._growth = Growth()
         self._said = ""
-        self._pid = ksmd.find()
+        self._pid = ksmd.find(root)
+        self._choice = Choice(settings.KSM)
+        self._followed: Choice | None = None
+        self._problem = ""
+        self._changed = threading.Condition()
+        self._nudged = threading.Event()
 
     @property
     def holds(self) -> bool:
         """Whether this process has the machine's merging in hand."""
         return self._control is not None
 
+    @property
+    def choice(self) -> Choice:
+        """How merging is to be now."""
+        return self._choice
+
+    @property
+    def shut_out(self) -> str:
+        """Why merging is somebody else's on this machine, as a sentence; empty when it is not."""
+        return self._shut_out
+
+    @property
+    def ksmd_pid(self) -> int | None:
+        """The number of the kernel's thread, where it is to be seen."""
+        return self._pid
+
+    def choose(self, choice: Choice, within_s: float = CHOSEN_WITHIN_S) -> str:
+        """Have merging be so; gives why it is not, as a sentence, and nothing when it is."""
+        with self._changed:
+            self._choice = choice
+            self._nudged.set()
+            _woken.set()
+            if not self._changed.wait_for(lambda: self._followed is choice, within_s):
+                return "The worker did not come to it in time; it will."
+            return self._problem
+
     def start(self) -> None:
         """Begin pacing."""
+        global _running
+        _running = self
         self._thread.start()
 
     def stop(self) -> None:
         """Have ksmd stand still; what was merged stays so."""
+        global _running
+        _running = None
         self._stopping.set()
+        self._nudged.set()
         _woken.set()
         self._thread.join(5.0)
         if self._control is not None:
@@ -115,36 +143,89 @@ class Merger:
             self._control = None
 
     def _run(self) -> None:
-        wait_s = 0.0
-        while not self._stopping.is_set():
-            if wait_s == RESTING_TICK_S:
-                _woken.wait(wait_s)
-            else:
-                self._stopping.wait(wait_s)
-            _woken.clear()
+        while True:
+            choice = self._choice
+            pace, problem = None, ""
             try:
-                pace = self._round()
+                if choice is not self._followed:
+                    # what was begun under another choice says nothing of this one
+                    self._pacer = None
+                pace = self._round(choice)
             except CannotMerge as error:
-                self._off(str(error))
-                return
-            except Exception:
+                problem = str(error)
+                self._off(problem)
+            except Exception as error:
+                problem = f"Merging could not be set: {error}"
                 log.exception("merging could not be paced")
-                pace = None
+            self._follow(choice, problem or self._shut_out)
             merging = pace is not None and pace.state is State.MERGING
-            wait_s = MERGING_TICK_S if merging else RESTING_TICK_S
+            # a start wakes it from its rest, a person's choice from both
+            if merging:
+                self._nudged.wait(MERGING_TICK_S)
+            else:
+                _woken.wait(RESTING_TICK_S)
+            _woken.clear()
+            self._nudged.clear()
+            if self._stopping.is_set():
+                return
 
-    def _round(self) -> Pace | None:
-        """Decide and set once; None while it is not this process's to decide."""
-        if settings.KSM != "auto":
-            problem = ksm_control.restore().problem
-            self._off(problem or _WHY_OFF[settings.KSM])
+    def _follow(self, choice: Choice, problem: str) -> None:
+        with self._changed:
+            self._followed, self._problem = choice, problem
+            self._changed.notify_all()
+
+    def _round(self, choice: Choice) -> Pace | None:
+        """Decide and set once; None while there is nothing to pace."""
+        self._shut_out = ""
+        if choice.leaves_alone:
+            self._let_go()
+            problem = ksm_control.restore(self._root).problem
+            if problem:
+                raise CannotMerge(problem)
+            self._off(choice.sentence)
             return None
         if self._control is None:
-            self._control = ksm_control.take()
+            self._control = ksm_control.take(self._root)
             if self._control is None:
-                self._off("Another fleet on this machine has equal memory merged for all guests.")
+                self._shut_out = ANOTHER_FLEET
+                self._off(ANOTHER_FLEET)
                 return None
-        sample = ksm.read()
+        if choice.mode == "off":
+            self._control.rest()
+            self._off(choice.sentence)
+            return None
+        if choice.mode == "on":
+            self._fixed(self._control, choice)
+            return None
+        return self._paced(self._control)
+
+    def _let_go(self) -> None:
+        if self._control is not None:
+            self._control.release()
+            self._control = None
+
+    def _fixed(self, control: KsmControl, choice: Choice) -> None:
+        control.merge_at(choice.pages_to_scan, choice.sleep_ms)
+        self._say(
+            State.MERGING,
+            f"Merges at a fixed pace: {choice.pages_to_scan:,} pages, then {choice.sleep_ms:,} ms "
+            "of rest.",
+            self._share(),
+        )
+
+    def _share(self) -> float | None:
+        """The share of a core that ksmd took since this was asked last; None where unknown."""
+        if self._pid is None:
+            return None
+        try:
+            now = time.monotonic(), ksmd.cpu_s(self._pid, self._root)
+        except OSError:
+            return None
+        since, self._spent = self._spent, now
+        return 0.0 if since is None else (now[1] - since[1]) / max(0.001, now[0] - since[0])
+
+    def _paced(self, control: KsmControl) -> Pace:
+        sample = ksm.read(self._root)
         if sample is None or self._pid is None:
             raise CannotMerge("What the kernel's merging has done and cost cannot be read.")
         now = self._reading(sample, self._pid)
@@ -152,20 +233,18 @@ class Merger:
             # guests that a former worker started were merged as far as it paid
             self._pacer = Pacer(covered=now.started if sample.pages_sharing else 0)
         pace = self._pacer.step(now)
-        spent = 0.0 if self._last is None else now.ksmd_cpu_s - self._last.ksmd_cpu_s
-        share = 0.0 if self._last is None else spent / max(0.001, now.at_s - self._last.at_s)
+        share = self._share() or 0.0
         self._learn_rate(now)
         if pace.core_share:
-            self._control.merge(pace.core_share, self._pages_per_cpu_s)
+            control.merge(pace.core_share, self._pages_per_cpu_s)
         elif sample.run != 0:
-            self._control.rest()
+            control.rest()
         self._say(pace.state, pace.reason, share)
-        self._last = now
         return pace
 
     def _reading(self, sample: ksm.KsmSample, pid: int) -> Reading:
         guests = self._count()
-        free = memory.read(limit=self._limit)
+        free = memory.read(self._root, self._limit)
         with _start_lock:
             started = _started
         if self._pacer is None and started < guests:
@@ -174,12 +253,12 @@ class Merger:
         return Reading(
             at_s=time.monotonic(),
             ksm=sample,
-            ksmd_cpu_s=ksmd.cpu_s(pid),
+            ksmd_cpu_s=ksmd.cpu_s(pid, self._root),
             guests=guests,
             started=started,
             spare_bytes=free.available_bytes - settings.MEMORY_RESERVE_MIB * MIB,
             total_bytes=free.total_bytes,
-            anonymous_bytes=memory.anonymous_bytes(),
+            anonymous_bytes=memory.anonymous_bytes(self._root),
             grown_bytes=self._growth.bytes_after(bus.pss(self._host_name)),
         )
 
@@ -203,9 +282,3 @@ class Merger:
         share = None if core_share is None else round(core_share, 3)
         status = Status(state, sentence, share, time.time())
         bus.keep_merging_status(self._host_name, asdict(status))
-
-
-_WHY_OFF = {
-    "off": "Switched off (FLEETDASH_KSM=off).",
-    "leave": "Left to the operator's own settings (FLEETDASH_KSM=leave).",
-}

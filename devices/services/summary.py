@@ -34,7 +34,7 @@ def summary() -> dict[str, Any]:
         "fits": fleet.fits,
         "capacity": fleet.to_json(),
         "notices": [notice.to_json() for notice in deaths.notices()],
-        "hosts": [_host(host) for host in Host.objects.order_by("id")],
+        "hosts": [host(each) for each in Host.objects.order_by("id")],
         "operations": [o.to_json() for o in operations.recent(5)],
         "firmware": firmware
         and {
@@ -46,18 +46,19 @@ def summary() -> dict[str, Any]:
     }
 
 
-def _host(host: Host) -> dict[str, Any]:
+def host(row: Host) -> dict[str, Any]:
+    """One host: what it is, its newest sample, what its worker says."""
     return {
-        "name": host.name,
-        "architecture": host.architecture,
-        "cores": host.cores,
-        "memory_bytes": host.memory_bytes,
-        "kernel_release": host.kernel_release,
-        "accelerators": host.accelerators,
-        "missing_protections": host.missing_protections,
-        "processes": bus.making_progress(PROCESSES, host.name),
-        "sample": bus.host_sample(host.name),
-        "template": bus.template_status(host.name),
-        "merging": bus.merging_status(host.name),
-        "shortcomings": bus.shortcomings(host.name),
+        "name": row.name,
+        "architecture": row.architecture,
+        "cores": row.cores,
+        "memory_bytes": row.memory_bytes,
+        "kernel_release": row.kernel_release,
+        "accelerators": row.accelerators,
+        "missing_protections": row.missing_protections,
+        "processes": bus.making_progress(PROCESSES, row.name),
+        "sample": bus.host_sample(row.name),
+        "template": bus.template_status(row.name),
+        "merging": bus.merging_status(row.name),
+        "shortcomings": bus.shortcomings(row.name),
     }

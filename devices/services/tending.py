@@ -26,6 +26,7 @@ from devices.services import (
     dispatch,
     guests,
     launching,
+    lever_work,
     reaping,
     shortcomings,
     templates,
@@ -66,6 +67,7 @@ def tend(host_name: str) -> None:
             _full_lock.release()
     elif Device.objects.on(host_name).filter(state=State.FAILED, pid__isnull=False).exists():
         sweep(host_name)
+    lever_work.work(host_name)
     templates.prepare(host_name)
     launching.launch(host_name)
 

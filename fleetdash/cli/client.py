@@ -60,6 +60,10 @@ class Fleet:
                 begun: dict[str, Any] = answer.json()
                 return begun
 
+    def put(self, path: str, body: dict[str, Any] | None) -> None:
+        """Set what is at a path."""
+        self._ask("PUT", path, json=body)
+
     def cancel(self, operation_id: int) -> dict[str, Any]:
         """Cancel an operation."""
         cancelled: dict[str, Any] = self._ask("POST", f"operations/{operation_id}/cancel").json()

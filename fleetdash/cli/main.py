@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from fleetdash.cli import address
+from fleetdash.cli import address, host
 from fleetdash.cli.errors import CliError
 
 MOST = 10_000
@@ -87,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
         help="add 1, 10, 100, … up to N (default 10)",
     )  # fmt: skip
     rehearse.add_argument("--json", action="store_true", dest="as_json", help="for programs")
+    host.add_to(commands)
     cancel = commands.add_parser("cancel", help="stop starting what has not started yet")
     cancel.add_argument("operation", type=operation, metavar="ID")
     return top
@@ -162,6 +163,8 @@ def _run(given: argparse.Namespace, wish: dict[str, Any]) -> int:
             from fleetdash.cli.rehearse import rehearse
 
             return rehearse(fleet, count=given.count, as_json=given.as_json)
+        case "host":
+            return host.run(fleet, given)
         case "cancel":
             print(text.progress(fleet.cancel(given.operation)))
             return 0

@@ -88,11 +88,12 @@ def accounts(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def gone(_question: dict[str, Any]) -> dict[str, Any]:
-    """After bin/down: no device of this host is left."""
+    """After bin/down: no device of this host is left, and what was set on it is put back."""
     from django.conf import settings
 
-    from devices.services import reaping
+    from devices.services import levers, reaping
 
+    levers.forget(settings.HOST_NAME)
     return {"devices": reaping.all_gone(settings.HOST_NAME)}
 
 

@@ -6,7 +6,8 @@ import contextlib
 import os
 import time
 
-from devices.host import ksm_control
+from devices.host import kernel_settings, ksm_control
+from devices.host.errors import CannotSet
 from devices.qemu import confinement
 from devices.qemu.errors import QemuError
 from fleetdash.deploy import database, guests, place, records, supervision, swap
@@ -46,7 +47,20 @@ def stop(here: Installation, progress: Progress, *, keep_guests: bool) -> None:
     problem = ksm_control.restore().problem
     if problem:
         progress.line(f"  {problem}")
+    _put_settings_back(here, progress)
     _forget_seen_folders(here)
+
+
+def _put_settings_back(here: Installation, progress: Progress) -> None:
+    """What people set of the kernel on the host page is what it was before."""
+    try:
+        names = kernel_settings.release(here.id)
+    except (CannotSet, OSError) as error:
+        progress.line(f"  {error}")
+    else:
+        for name in names:
+            value = kernel_settings.read(name)
+            progress.line(f"  {name.replace('/', '.')} is {value}")
 
 
 def _end_processes(here: Installation) -> None:

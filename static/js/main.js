@@ -21,5 +21,6 @@ import "./cell.js";
 import "./wall-table.js";
 import "./console.js";
 import "./device.js";
+import "./host.js";
 import "./announce.js";
 import "./live.js";

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from devices.services import bus, merging
-from devices.services.merging import Growth
+from devices.services.growth import Growth
 
 MIB = 1 << 20
 

@@ -1,0 +1,38 @@
+// A host's page: what moves on it is asked for again, its forms only when they mean something else.
+const EVERY_MS = 3000, SOON_MS = 500;
+const page = document.getElementById("host");
+
+function isNew(old, piece) {
+  if (!old.matches("form")) return true;
+  return old.dataset.means !== piece.dataset.means && !old.contains(document.activeElement);
+}
+
+async function refresh() {
+  const answer = await fetch(page.dataset.now).catch(() => null);
+  if (!answer?.ok || answer.redirected) return;
+  const fresh = document.createElement("template");
+  fresh.innerHTML = await answer.text();
+  for (const piece of [...fresh.content.children]) {
+    const old = document.getElementById(piece.id);
+    if (!old || old.outerHTML === piece.outerHTML || !isNew(old, piece)) continue;
+    old.replaceWith(piece);
+    if (piece.matches("form")) window.htmx.process(piece);
+  }
+}
+
+if (page) {
+  let timer = 0;
+  const pending = () => page.querySelector("[data-pending=yes]");
+  const next = () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      if (!document.hidden) await refresh();
+      next();
+    }, pending() ? SOON_MS : EVERY_MS);
+  };
+  page.addEventListener("htmx:afterRequest", async () => {
+    await refresh();
+    next();
+  });
+  next();
+}
