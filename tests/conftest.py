@@ -13,6 +13,8 @@ import pytest
 import redis
 from django.conf import settings
 
+from devices.host import kernel_settings
+from devices.host.levers import SWAPPINESS
 from tests.fleet import Fleet, new_fleet, remove
 
 # a test must never meet the fleet of whoever runs it
@@ -77,11 +79,16 @@ def redis_server(redis_process: str) -> Iterator[str]:
 def fleet() -> Iterator[Fleet]:
     """A fleetdash started by bin/up and stopped by bin/down, which must leave nothing."""
     started = new_fleet()
+    # another fleet of this machine may hold it
+    untouched = kernel_settings.held(SWAPPINESS) is None
+    swappiness = kernel_settings.read(SWAPPINESS)
     try:
         started.up()
         yield started
         started.down()
         assert started.leftovers() == []
+        if untouched and kernel_settings.held(SWAPPINESS) is None:
+            assert kernel_settings.read(SWAPPINESS) == swappiness
     finally:
         if started.processes():
             started.down()

@@ -24,6 +24,7 @@ ADDRESSES = {
     "devices": "/devices/",
     "device": "",
     "tokens": "/tokens/",
+    "host": "/hosts/",
     "wall": "/wall",
     "wall-devices": "/wall?kiosk&rotate=0&view=devices",
     "wall-cores": "/wall?kiosk&rotate=0&view=cores",

@@ -13,7 +13,10 @@ from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-PAGES = ("/", "/devices/", "/devices/fd-000001/", "/tokens/", "/wall", "/wall?kiosk&view=cores")
+PAGES = (
+    "/", "/devices/", "/devices/fd-000001/", "/tokens/", "/hosts/stage/", "/wall",
+    "/wall?kiosk&view=cores",
+)
 MIDDLE_OF = """async (slot) => {
   const { layout } = await import("/static/js/wall.js");
   const x = layout.left[slot % layout.columns], y = layout.top[Math.floor(slot / layout.columns)];
