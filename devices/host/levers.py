@@ -42,14 +42,12 @@ def read_ksm(root: Path = Path("/"), *, ksmd_pid: int | None = None) -> Reading:
         "pages_to_scan": [LEAST_PAGES, MOST_PAGES], "sleep_ms": [LEAST_SLEEP_MS, MOST_SLEEP_MS],
     }
     return Reading(
-        present=sample
-        and {
+        present=None if sample is None else {
             "run": sample.run,
             "pages_to_scan": sample.pages_to_scan,
             "sleep_ms": sample.sleep_ms,
         },
-        before=before
-        and {
+        before=None if before is None else {
             "run": int(before["run"]),
             "pages_to_scan": int(before["pages_to_scan"]),
             "sleep_ms": int(before["sleep_millisecs"]),
@@ -118,7 +116,7 @@ def read_zram(maker: str, root: Path = Path("/")) -> Reading:
 
 
 def read_swappiness(root: Path = Path("/")) -> Reading:
-    """How readily the kernel swaps out what processes hold instead of dropping files it has read."""
+    """How readily the kernel swaps out what processes hold instead of dropping read files."""
     value = kernel_settings.read(SWAPPINESS, root)
     held = kernel_settings.held(SWAPPINESS, root)
     free = memory.read(root)

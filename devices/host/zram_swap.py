@@ -1,7 +1,7 @@
 """A compressed swap in memory (zram), for a host that has no swap.
 
-A machine has one of ours at a time. Who made it is written down first, so that its maker, and nobody
-else, takes it away again; the settings that suit it are held beneath what people set themselves.
+A machine has one of ours at a time. Who made it is written down first, so that its maker, and
+nobody else, takes it away again; the settings that suit it are held beneath what people set.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class Host(models.Model):
     missing_protections = models.JSONField(default=list)
     # what devices were measured to cost, by how they come to be (devices.services.costs)
     costs = models.JSONField(default=dict)
-    # what people set on the machine: lever -> the wish and what came of it (devices.services.levers)
+    # what people set on it: lever -> the wish and what came of it (devices.services.levers)
     levers = models.JSONField(default=dict)
     registered_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,8 +1,9 @@
 """Carries out what is asked of a host's levers, and says how they are; runs in its worker.
 
 What is wished for comes from a row that others may write, so every value is checked here again.
-KSM's mode and swappiness are set anew when the worker starts, as long as the fleet is up: `bin/down`
-puts back what was there before and forgets the wishes. A swap stays until it is taken away.
+KSM's mode and swappiness are set anew when the worker starts, as long as the fleet is up:
+`bin/down` puts back what was there before and forgets the wishes. A swap stays until it is taken
+away.
 """
 
 from __future__ import annotations

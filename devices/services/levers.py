@@ -86,7 +86,9 @@ def all_of(host: Host) -> list[LeverView]:
     """The levers of a host as its worker last described them."""
     report = bus.levers(host.name) or {}
     silent = f"The worker of {host.name} has said nothing for {bus.LATEST_S} s: run bin/up there."
-    nothing = {"present": None, "before": None, "effect": {}, "limits": {}, "refused": silent}
+    nothing: dict[str, Any] = {
+        "present": None, "before": None, "effect": {}, "limits": {}, "refused": silent,
+    }
     return [
         LeverView(
             name=str(lever),

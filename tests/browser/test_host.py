@@ -1,4 +1,4 @@
-"""A lever of the real machine is set from its page, kept by a new worker, and put back at the end."""
+"""A lever of the real machine is set from its page, kept by a new worker, and put back."""
 
 from __future__ import annotations
 

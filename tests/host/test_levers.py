@@ -71,7 +71,8 @@ def test_a_swap_shows_its_ratio_and_goes_only_when_what_is_in_it_fits(root: Path
     a_swap(root, maker="mine", used_mib=300)
     reading = levers.read_zram("mine", root)
     assert reading.present == {"size_bytes": GIB, "algorithm": "lz4", "device": "/dev/zram1"}
-    assert (reading.effect["ratio"], reading.before, reading.refused) == (3.0, {"size_bytes": 0}, "")
+    assert (reading.effect["ratio"], reading.before) == (3.0, {"size_bytes": 0})
+    assert reading.refused == ""
     a_machine(root, available_mib=700)
     a_swap(root, maker="mine", used_mib=300)
     refused = levers.read_zram("mine", root).refused
