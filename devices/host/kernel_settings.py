@@ -25,7 +25,7 @@ _LOCK = "settings.lock"
 
 @dataclass(frozen=True)
 class Held:
-    """A setting that is held: what it was `before`, and holders' wishes, the last of which holds."""
+    """A setting that is held: what it was `before`, and holders' wishes; the last holds."""
 
     before: str
     wishes: dict[str, str]

@@ -43,7 +43,7 @@ def test_the_machine_is_changed_only_when_that_was_said(run: Run, web: Served) -
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("set", "swappiness", "201"), "201"),
+        (("set", "swappiness", "201"), "less than or equal to 200."),
         (("set", "turbo", "on"), "There is no lever 'turbo'; there are ksm, zram, swappiness."),
         (("here", "set", "zram"), "This is not understood."),
         (("nowhere",), "There is no host nowhere."),
