@@ -16,8 +16,8 @@ from devices.services.reporting import Report
 REPORT_WINDOW_S = 0.2
 # a thousand devices beat 33 times a second: one flush takes the beats of two seconds
 HEARD_WINDOW_S = 2.0
-# a device opens its socket within ten seconds of its report
-SECRET_KEPT_S = 15.0
+# a device opens its socket within 40 s of its report
+SECRET_KEPT_S = 50.0
 SECRETS_KEPT = 20_000
 
 
@@ -32,7 +32,7 @@ class Ledger:
         self._secrets: dict[str, tuple[str, float]] = {}
 
     async def secret_of(self, serial: str) -> str | None:
-        """The secret of a device that may speak, at most 15 s old; None when there is none.
+        """The secret of a device that may speak, at most 50 s old; None when there is none.
 
         Whoever asks, those that are starting are looked up with it: they are the next to ask.
         Raises django.db.Error when the database cannot say.

@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from devices.gateway.answer import Receive, Scope, Send, headers_of, messages, say
 from devices.gateway.errors import Refused
 from devices.gateway.ledger import ledger
+from devices.gateway.spread import Spread
 from devices.services.reporting import Report
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ PATH = re.compile(r"/api/status/([^/]{1,64})")
 BODY_BYTES = 4 * 1024
 STARTS = ("cold", "warm")
 SLOTS = ("a", "b")
+
+_spread = Spread()
 
 
 async def status(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +45,9 @@ async def status(scope: Scope, receive: Receive, send: Send) -> None:
             send, 503, "The report could not be written; ask again.", [(b"Retry-After", b"1")]
         )
     else:
-        for message in messages(200, {"status": "online"}):
+        within = b"%d" % _spread.within_ms(time.monotonic())
+        headers = [(b"Socket-Within-Ms", within)]
+        for message in messages(200, {"status": "online"}, headers):
             await send(message)
 
 

@@ -39,6 +39,7 @@ def test_a_report_makes_the_device_online_before_it_is_answered(booting: Served)
     assert state(booting, "st-0") == "online"
     assert answer.status_code == 200
     assert answer.json() == {"status": "online"}
+    assert 0 <= int(answer.headers["Socket-Within-Ms"]) <= 40_000
     kept = booting.rows(
         "select reported_version, reported_slot, reported_start from devices_device "
         "where serial = 'st-0'"

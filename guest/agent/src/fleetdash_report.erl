@@ -5,13 +5,15 @@
 %% virtual machine. Whatever becomes of it, the supervised process takes over.
 -module(fleetdash_report).
 
--export([early/0, start_link/0, init/1, answered/0, attempt/2, request/3, status/1]).
+-export([early/0, start_link/0, init/1, answered/0, attempt/2, request/3, status/1, wait_ms/1]).
 
 -define(EARLY, fleetdash_report_early).
 -define(TIMEOUT_MS, 5000).
 -define(AGAIN_MS, 1000).
 -define(REFUSED_AGAIN_MS, 10000).
 -define(PATIENCE, 10).
+%% How long to wait for the socket at most where the gateway does not say.
+-define(WAIT_MS, 10000).
 
 %% Tries once, in a process of its own that nothing depends on.
 early() ->
@@ -31,8 +33,8 @@ init(Parent) ->
     register(?MODULE, self()),
     proc_lib:init_ack(Parent, {ok, self()}),
     {Identity, First} = begin_as(fleetdash_identity:read()),
-    ok = report(First, Identity, 0, none),
-    fleetdash_template:renew(),
+    Wait = report(First, Identity, 0, none),
+    fleetdash_template:renew(Wait),
     persistent_term:put(?MODULE, Identity),
     fleetdash_link:connect(Identity),
     receive
@@ -49,7 +51,7 @@ begin_as(Identity) ->
 %% All that a device does after waking, for a while.
 rehearse(Identity, Secret) ->
     case answered(attempt(Identity, Secret)) of
-        {ok, 200} ->
+        {ok, 200, _} ->
             _ = fleetdash_template:reseed(),
             try fleetdash_link:rehearse(Identity)
             catch exit:_ -> {failed, "the link gave no answer"}
@@ -68,10 +70,10 @@ early_answer() ->
         {'DOWN', Reference, process, _, _} -> persistent_term:get(?EARLY, none)
     end.
 
-%% `Last' is the refusal that was said last.
-report({ok, 200}, _, _, _) ->
-    ok;
-report({ok, Status}, Identity, Refusals, Last) when Status =:= 401; Status =:= 404 ->
+%% `Last' is the refusal that was said last. Gives how long to wait for the socket at most.
+report({ok, 200, Wait}, _, _, _) ->
+    Wait;
+report({ok, Status, _}, Identity, Refusals, Last) when Status =:= 401; Status =:= 404 ->
     Status =:= Last orelse fleetdash_proc:say(["refused ", integer_to_list(Status)]),
     Wait = if Refusals + 1 < ?PATIENCE -> ?AGAIN_MS; true -> ?REFUSED_AGAIN_MS end,
     again(Identity, Refusals + 1, Status, Wait);
@@ -85,7 +87,8 @@ again(Identity, Refusals, Last, Wait) ->
 try_once(Identity) ->
     answered(attempt(Identity, fleetdash_identity:secret())).
 
-%% One report to the gateway the identity names: `{ok, Status}' or an error.
+%% One report to the gateway the identity names: `{ok, Status, Wait}' or an error. `Wait' is how many
+%% milliseconds the gateway wants the socket to be opened within.
 attempt(Identity, Secret) ->
     {Address, Port} = fleetdash_identity:gateway(Identity),
     case fleetdash_tcp:connect(Address, Port, ?TIMEOUT_MS) of
@@ -96,18 +99,31 @@ attempt(Identity, Secret) ->
                      end,
             fleetdash_tcp:reset(Socket),
             case Answer of
-                {ok, Text} -> status(Text);
+                {ok, Text} -> answer(status(Text), Text);
                 _ -> Answer
             end;
         Error ->
             Error
     end.
 
-answered({ok, 200} = Status) ->
+answered({ok, 200, _} = Answer) ->
     fleetdash_proc:say("online"),
-    Status;
-answered(Status) ->
-    Status.
+    Answer;
+answered(Answer) ->
+    Answer.
+
+answer({ok, Status}, Text) -> {ok, Status, wait_ms(Text)};
+answer(Error, _) -> Error.
+
+%% The number of the header `Socket-Within-Ms' of an answer.
+wait_ms(<<"\r\nSocket-Within-Ms: ", Rest/binary>>) -> number(Rest, 0);
+wait_ms(<<"\r\n\r\n", _/binary>>) -> ?WAIT_MS;
+wait_ms(<<_, Rest/binary>>) -> wait_ms(Rest);
+wait_ms(<<>>) -> ?WAIT_MS.
+
+number(<<Digit, Rest/binary>>, Before) when Digit >= $0, Digit =< $9, Before < 100000 ->
+    number(Rest, Before * 10 + Digit - $0);
+number(_, Number) -> Number.
 
 %% The whole request; the uptime is a number as text.
 request(Identity, Secret, Uptime) ->

@@ -7,7 +7,7 @@
 %% again: so all a clone will run has run before.
 -module(fleetdash_template).
 
--export([is_template/1, wait/2, renew/0, reseed/0, hardware_address/1]).
+-export([is_template/1, wait/2, renew/1, reseed/0, hardware_address/1]).
 
 -define(CWD, -100).
 -define(OPENAT, 56).
@@ -20,7 +20,6 @@
 %% So long memory that was freed is kept before it is given back, which no clone should have to do.
 -define(SETTLE_MS, 4000).
 -define(SEED_BYTES, 32).
--define(SPREAD_MS, 10000).
 
 is_template(Identity) ->
     maps:is_key(<<"template">>, Identity).
@@ -67,11 +66,11 @@ frozen({Port, Socket, Urandom} = Open, #{<<"template">> := How} = Template, Rehe
     end.
 
 %% Random numbers of its own for a device that has woken. To be done before any of its numbers is
-%% used. A crowd that was woken at once then waits a little, each as long as it likes, so as not to
-%% act at once.
-renew() ->
+%% used. A crowd that was woken at once then waits, each as long as it likes but no longer than
+%% `Wait' milliseconds, so as not to act at once.
+renew(Wait) ->
     case fleetdash_identity:has_woken() of
-        true -> timer:sleep(reseed() rem ?SPREAD_MS);
+        true -> timer:sleep(reseed() rem (Wait + 1));
         false -> ok
     end.
 

@@ -8,7 +8,7 @@
 -define(HOST, <<"127.0.0.1">>).
 -define(BACKLOG, 4).
 -define(TIMEOUT_MS, 5000).
--define(ANSWER, <<"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}">>).
+-define(ANSWER, <<"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSocket-Within-Ms: 0\r\nConnection: close\r\n\r\n{}">>).
 
 %% In a process of its own: its heap and its random state end with it.
 run(Template) ->
@@ -27,8 +27,8 @@ warm(Template) ->
     Gateway = <<?HOST/binary, ":", (integer_to_binary(Port))/binary>>,
     Identity = Template#{<<"serial">> => <<"000000000000">>, <<"gateway">> => Gateway},
     Server = spawn_link(fun() -> serve(Listening) end),
-    {ok, 200} = fleetdash_report:attempt(Identity, ?SECRET),
-    {ok, 200} = fleetdash_report:attempt(Identity, ?SECRET),
+    {ok, 200, _} = fleetdash_report:attempt(Identity, ?SECRET),
+    {ok, 200, _} = fleetdash_report:attempt(Identity, ?SECRET),
     talk(Identity),
     talk(Identity),
     unlink(Server),

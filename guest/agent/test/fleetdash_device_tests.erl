@@ -38,6 +38,13 @@ status_test() ->
     ?assertEqual({error, not_http}, fleetdash_report:status(<<"HTTP/1.1 2xx OK\r\n">>)),
     ?assertEqual({error, not_http}, fleetdash_report:status(<<"220 smtp">>)).
 
+wait_test() ->
+    Answer = <<"HTTP/1.1 200 OK\r\nDate: x\r\nSocket-Within-Ms: 2500\r\n\r\n{}">>,
+    ?assertEqual(2500, fleetdash_report:wait_ms(Answer)),
+    ?assertEqual(0, fleetdash_report:wait_ms(<<"HTTP/1.1 200 OK\r\nSocket-Within-Ms: x\r\n\r\n">>)),
+    ?assertEqual(10000, fleetdash_report:wait_ms(<<"HTTP/1.1 200 OK\r\n\r\n\r\nSocket-Within-Ms: 1">>)),
+    ?assertEqual(10000, fleetdash_report:wait_ms(<<>>)).
+
 environment(Text) ->
     Data = <<Text/binary, 0, 0, 0, 0>>,
     <<(erlang:crc32(Data)):32/little, Data/binary>>.
