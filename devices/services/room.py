@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,7 +37,11 @@ LATELY_S = 60.0
 # of those that reported lately, so many may have been lost beside them
 LOST_OF_REPORTED = 0.25
 
+# so long a guest that was begun keeps cores busy, with what follows its report as well
+WAKE_S = 3.0
+
 _GIB = 1 << 30
+_begun: deque[tuple[float, int]] = deque()
 _said: dict[str, str] = {}
 _usual: dict[tuple[str, str], tuple[float, float]] = {}
 
@@ -45,6 +50,17 @@ def nothing_waits(host: Host) -> None:
     """Nothing is held back where nothing waits to start."""
     if _said.pop(host.name, ""):
         bus.keep_held(host.name, "")
+
+
+def begun(guests: int) -> None:
+    """So many guests were begun by this process at this moment."""
+    _begun.append((time.monotonic(), guests))
+
+
+def _begun_lately() -> int:
+    while _begun and _begun[0][0] < time.monotonic() - WAKE_S:
+        _begun.popleft()
+    return sum(guests for _, guests in _begun)
 
 
 def room(host: Host, kind: str, per_core: float, least: int = 1) -> int:
@@ -73,7 +89,7 @@ def _room(host: Host, kind: str, per_core: float, least: int) -> tuple[str, int]
     starting = _starting(host, kind, most=max(1, round(host.cores * per_core)))
     width = launch_width(
         feel,
-        starting=starting,
+        starting=max(starting, _begun_lately()),
         device_cost_bytes=cost.young_bytes,
         per_core=per_core,
         least=least,
