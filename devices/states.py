@@ -51,31 +51,37 @@ _ENDS = (State.STOPPING, State.FAILED)
 
 GRAPH: dict[State, Node] = {
     # waits for its turn as long as the host is busy; gone when its operation is cancelled
-    State.REQUESTED: Node(leads_to=_to(State.SPAWNING, State.GONE, *_ENDS)),
-    # back to requested when the worker died before there was a process
+    State.REQUESTED: Node(leads_to=_to(State.SPAWNING, State.OFF, State.GONE, *_ENDS)),
+    # back to requested when the worker died before there was a process; off when a device that has
+    # a disk already could not be started
     State.SPAWNING: Node(
-        leads_to=_to(State.REQUESTED, State.BOOTING, State.ONLINE, *_ENDS),
+        leads_to=_to(State.REQUESTED, State.BOOTING, State.ONLINE, State.OFF, *_ENDS),
         lasts_s=30, overdue=State.REQUESTED,
     ),
     State.BOOTING: Node(
-        leads_to=_to(State.ONLINE, *_ENDS),
+        leads_to=_to(State.ONLINE, State.POWERING_OFF, *_ENDS),
         lasts_s=settings.BOOT_DEADLINE_S, overdue=State.FAILED, has_process=True,
     ),
     State.ONLINE: Node(
         leads_to=_to(
-            State.OFFLINE, State.REBOOTING, State.UPDATING, State.POWERING_OFF, *_ENDS
+            State.OFFLINE, State.REBOOTING, State.UPDATING, State.POWERING_OFF, State.OFF, *_ENDS
         ),
         has_process=True,
     ),
     State.OFFLINE: Node(
-        leads_to=_to(State.ONLINE, State.REBOOTING, State.POWERING_OFF, *_ENDS), has_process=True
+        leads_to=_to(
+            State.ONLINE, State.REBOOTING, State.POWERING_OFF, State.OFF, *_ENDS
+        ),
+        has_process=True,
     ),
     State.REBOOTING: Node(
-        leads_to=_to(State.ONLINE, State.OFFLINE, State.POWERING_OFF, *_ENDS),
+        leads_to=_to(State.ONLINE, State.OFFLINE, State.POWERING_OFF, State.OFF, *_ENDS),
         lasts_s=180, overdue=State.OFFLINE, has_process=True,
     ),
     State.UPDATING: Node(
-        leads_to=_to(State.ONLINE, State.OFFLINE, State.REBOOTING, *_ENDS),
+        leads_to=_to(
+            State.ONLINE, State.OFFLINE, State.REBOOTING, State.POWERING_OFF, State.OFF, *_ENDS
+        ),
         lasts_s=1800, overdue=State.OFFLINE, has_process=True,
     ),
     # asked to end itself, or about to be ended; offline again when it does not end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
-from devices.services import launching, lever_work, retention, silence, tending
+from devices.services import carrying, launching, lever_work, retention, silence, tending
 from devices.services import reaping as reap_service
 
 
@@ -49,3 +49,9 @@ def notice_silence() -> None:
 def tidy() -> None:
     """Delete what need not be kept any longer."""
     retention.tidy()
+
+
+@shared_task
+def act(host_name: str) -> None:
+    """Carry out on this host what was asked of devices that are there."""
+    carrying.carry_out(host_name)

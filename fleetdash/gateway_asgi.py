@@ -9,9 +9,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
 django.setup()
 
-from devices.gateway import app, server  # noqa: E402
+from devices.gateway import app, consumer, orders, server  # noqa: E402
 
 server.install()
-application = server.announced(app.application)
+application = orders.listening(server.announced(app.application), consumer.tell)
 
 __all__ = ["application"]

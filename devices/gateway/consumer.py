@@ -12,11 +12,12 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
-from devices.gateway import nh1, phoenix, protocol
+from devices.gateway import nh1, orders, phoenix, protocol
 from devices.gateway.answer import headers_of, messages
 from devices.gateway.errors import Refused
 from devices.gateway.ledger import ledger
 from devices.gateway.protocol import Connection, Effect, Step
+from devices.services.orders import Order
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,12 @@ class Socket(Protocol):
 
     def say(self, text: str) -> None:
         """Send a text frame."""
+
+
+def tell(serial: str, order: Order) -> bool:
+    """Push an order to a device; False when it is not there to hear it."""
+    there = _current.get(serial)
+    return there is not None and there.push(order)
 
 
 _Consumer: Any = AsyncWebsocketConsumer  # Channels has no types
@@ -149,10 +156,25 @@ class DeviceConsumer(_Consumer):  # type: ignore[misc]
                 ledger().heard(serial)
             case protocol.Connected():
                 ledger().connected(serial)
+                order = orders.kept.take(serial)
+                if order is not None:  # after the answer to its join
+                    asyncio.get_running_loop().call_soon(self.push, order)
             case protocol.ReportHealth(metrics):
                 ledger().health(serial, metrics)
             case protocol.Leaving():
-                log.info("%s says that it reboots", serial)
+                log.info("%s says that it leaves", serial)
+
+    def push(self, order: Order) -> bool:
+        """Push an order to the device; False when it is not there to hear it."""
+        message = protocol.order(self.connection, order) if self.connection else None
+        if self.connection is None or message is None:
+            return False
+        if self._socket is not None:
+            self._socket.say(phoenix.encode(message))
+        else:
+            self._pushing = asyncio.ensure_future(self.send(text_data=phoenix.encode(message)))
+        ledger().taken(self.connection.serial)
+        return True
 
     def _set_alarm(self, now_s: float) -> None:
         assert self.connection is not None

@@ -10,7 +10,7 @@ from functools import cache
 from channels.db import database_sync_to_async
 
 from devices.gateway.gather import Gatherer
-from devices.services import bus, reporting
+from devices.services import bus, orders, reporting
 from devices.services.reporting import Report
 
 REPORT_WINDOW_S = 0.2
@@ -28,6 +28,7 @@ class Ledger:
         self._reports = Gatherer(self._write_reports, window_s=REPORT_WINDOW_S)
         self._connected = Gatherer(self._write_connected, window_s=HEARD_WINDOW_S)
         self._heard = Gatherer(self._write_heard, window_s=HEARD_WINDOW_S)
+        self._taken = Gatherer(self._write_taken, window_s=REPORT_WINDOW_S)
         self._health: dict[str, bytes] = {}
         self._secrets: dict[str, tuple[str, float]] = {}
 
@@ -60,6 +61,10 @@ class Ledger:
         """The device was heard from just now."""
         self._heard.add(serial, time.time())
 
+    def taken(self, serial: str) -> None:
+        """The device was handed its newest order just now."""
+        self._taken.add(serial, None)
+
     def health(self, serial: str, metrics: dict[str, float]) -> None:
         """What the device measured of itself; the newest is kept in Redis."""
         self._health[serial] = json.dumps({"at": time.time(), "metrics": metrics}).encode()
@@ -72,6 +77,10 @@ class Ledger:
     @staticmethod
     async def _write_connected(serials: dict[str, None]) -> None:
         await database_sync_to_async(reporting.connected)(list(serials))
+
+    @staticmethod
+    async def _write_taken(serials: dict[str, None]) -> None:
+        await asyncio.to_thread(orders.note_taken, list(serials))
 
     async def _write_heard(self, heard: dict[str, float]) -> None:
         health, self._health = self._health, {}

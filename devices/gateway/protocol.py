@@ -29,7 +29,7 @@ class Phase(enum.Enum):
 
     OPEN = "open"  # authenticated, has joined nothing
     JOINED = "joined"
-    LEAVING = "leaving"  # it said that it reboots
+    LEAVING = "leaving"  # it said that it reboots or shuts down
     CLOSED = "closed"
 
 
@@ -67,7 +67,7 @@ class ReportHealth:
 
 @dataclass(frozen=True)
 class Leaving:
-    """The device said that it reboots."""
+    """The device said that it reboots or shuts down."""
 
 
 Effect: TypeAlias = Send | Close | Heard | Connected | ReportHealth | Leaving
@@ -122,6 +122,13 @@ def received_bytes(connection: Connection) -> Step:
     return close(connection, UNSUPPORTED, "only text frames are understood")
 
 
+def order(connection: Connection, event: str) -> Message | None:
+    """The push that tells a device to do something; None when it has not joined, or is leaving."""
+    if connection.phase is not Phase.JOINED:
+        return None
+    return Message(connection.joined.get("device"), None, "device", event)
+
+
 def silence_deadline_s(connection: Connection) -> float:
     """When the connection is given up unless something is heard."""
     return connection.heard_at_s + HEARTBEAT_TIMEOUT_S
@@ -152,7 +159,7 @@ def _received(connection: Connection, message: Message, now_s: float) -> Step:
         case "extensions", "health:report":
             metrics = health_metrics(message.payload)
             return connection, [Heard(), *([ReportHealth(metrics)] if metrics else [])]
-        case "device", "rebooting":
+        case "device", "rebooting" | "shutting_down":
             return replace(connection, phase=Phase.LEAVING), [Heard(), Leaving()]
         case _:
             return connection, [Heard()]

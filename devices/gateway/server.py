@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import http
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from autobahn.websocket.types import ConnectionDeny
 from daphne import http_protocol, ws_protocol
 from twisted.web.http import datetimeToString
 
-from devices.gateway.answer import Receive, Scope, Send
+from devices.gateway.answer import Application, Receive, Scope, Send
 from devices.gateway.consumer import HEAR
 from devices.gateway.phoenix import MESSAGE_BYTES
 from devices.gateway.status import BODY_BYTES
@@ -28,8 +28,6 @@ _Socket: Any = ClosingSocket
 _Request: Any = http_protocol.WebRequest
 _deny: Any = ConnectionDeny
 _date: Callable[[], bytes] = datetimeToString
-
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REFUSED_BODY = b'{"detail": "A request here is at most %d bytes."}' % BODY_BYTES
 

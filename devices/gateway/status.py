@@ -89,7 +89,7 @@ async def _body(receive: Receive) -> bytes:
 def read_report(serial: str, body: bytes, at: float) -> Report:
     """The report in a request's body; raises Refused with 422 when it has not that form.
 
-    `uuid` and `uptime_s` are checked and not kept.
+    `uuid` is checked and not kept.
     """
     try:
         said = json.loads(body)
@@ -99,7 +99,7 @@ def read_report(serial: str, body: bytes, at: float) -> Report:
         raise Refused(422, "The report is not a JSON object.")
     _text(said, "uuid")
     uptime = said.get("uptime_s", 0)
-    if isinstance(uptime, bool) or not isinstance(uptime, int | float):
+    if isinstance(uptime, bool) or not isinstance(uptime, int | float) or not 0 <= uptime < 1e10:
         raise Refused(422, "uptime_s is not a number of seconds.")
     return Report(
         serial=serial,
@@ -107,6 +107,7 @@ def read_report(serial: str, body: bytes, at: float) -> Report:
         slot=_one_of(said, "slot", SLOTS),
         start=_one_of(said, "start", STARTS),
         at=at,
+        uptime_s=float(uptime),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from devices.live import words
 from devices.services import bus, deaths, operations, summary, undo
 from devices.services import capacity as fleet_capacity
+from devices.services.cancelling import CANCELLABLE
 from devices.services.progress import OperationView
 from devices.states import State
 
@@ -82,7 +83,9 @@ def operation(o: OperationView) -> dict[str, Any]:
         "kind": o.kind,
         "state": o.state,
         "running": o.state == "running",
-        "cancellable": o.state == "running" and o.kind == "add" and not o.cancel_requested,
+        "cancellable": (
+            o.state == "running" and o.kind in CANCELLABLE and not o.cancel_requested
+        ),
         "cancelling": o.state == "running" and o.cancel_requested,
         "undoable": (left := undo.leaves(o)),
         "undoable_text": words.devices(left),

@@ -42,6 +42,15 @@ class BadImage(QemuError):
     """A file that a guest starts from cannot be used."""
 
 
+class DiskMissing(QemuError):
+    """The disk of a device that is to be started again is not there."""
+
+    def __init__(self, overlay: Path) -> None:
+        super().__init__(
+            f"Its disk {overlay} is missing: remove the device and add another in its place."
+        )
+
+
 class GuestSpawnFailed(QemuError):
     """qemu did not start, or ended before it had begun."""
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from devices.qemu.errors import DiskMissing
 from devices.qemu.process_identity import ProcessIdentity
 
 # folders of guests that are no devices: a template in the making, its trial, what clones come from
@@ -29,8 +30,16 @@ class GuestFolder:
     def __repr__(self) -> str:
         return f"GuestFolder({str(self.path)!r})"
 
-    def create(self) -> None:
-        """Make an empty folder for its owner only; what an earlier guest left is removed."""
+    def create(self, *, keep_disk: bool = False) -> None:
+        """Make a folder for its owner only; what an earlier guest left is removed.
+
+        With `keep_disk` its overlay stays, and it has to be there: raises DiskMissing.
+        """
+        if keep_disk:
+            self.keep_disk_only()
+            if not self.overlay.is_file():
+                raise DiskMissing(self.overlay)
+            return
         self.remove()
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700)
@@ -71,6 +80,11 @@ class GuestFolder:
                 os.truncate(self.log, 0)
         except (FileNotFoundError, NotADirectoryError):
             return
+
+    def keep_disk_only(self) -> None:
+        """Remove what belongs to a guest that ran here, and keep the overlay."""
+        for each in (self.process, self.qmp_socket, self.console_socket, self.log):
+            each.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the folder and all in it; nothing happens when there is none."""

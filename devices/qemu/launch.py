@@ -31,7 +31,9 @@ class KernelFiles:
 
 @dataclass(frozen=True)
 class Launch:
-    """A guest to start: from its own new overlay over `backing`, or without a disk.
+    """A guest to start: from its own overlay over `backing`, or without a disk.
+
+    The overlay is new, unless `keep_disk`: then it is the one in the folder, of a guest that ended.
 
     `identity` becomes the guest's 512-byte file; a guest without one has no secret to tell.
     """
@@ -46,6 +48,7 @@ class Launch:
     shape: Shape = Shape()
     cpu_model: str | None = None
     start: Start = ColdStart()
+    keep_disk: bool = False
 
     @property
     def mac(self) -> str:

@@ -63,8 +63,8 @@ def spawn(
     """Start a guest and wait until its qemu answers, or the deadline passes with it alive.
 
     A busy machine is no reason to give up a guest: one that is merely slow counts as started.
-    Raises QemuMissing, DiskFull, BadImage, GuestExists, BadIdentity, BadShape, or GuestSpawnFailed
-    with what qemu said last; then nothing is left of it.
+    Raises QemuMissing, DiskFull, DiskMissing, BadImage, GuestExists, BadIdentity, BadShape, or
+    GuestSpawnFailed with what qemu said last; then nothing is left of it but a disk to be kept.
     """
     folder = launch.folder
     program = find_program(QEMU_PROGRAMS[launch.architecture], DEBIAN_PACKAGES[launch.architecture])
@@ -74,7 +74,7 @@ def spawn(
             f"The guest of {launch.serial} is running as process {recorded.pid}; end it first."
         )
     try:
-        folder.create()
+        folder.create(keep_disk=launch.keep_disk)
         check_room(folder, least_free_mib)
         with OpenFiles() as files:
             spec = open_guest(launch, files, program)
@@ -82,14 +82,21 @@ def spawn(
             child = start_process(launch, confinement, command_line, files)
         identity = _wait_for_start(launch, child, start_deadline_s)
     except OSError as error:
-        folder.remove()
+        _remove_what_is_new(launch)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(folder.path, 0, least_free_mib) from error
         raise GuestSpawnFailed(f"{launch.serial} was not started: {error}.") from error
     except BaseException:
-        folder.remove()
+        _remove_what_is_new(launch)
         raise
     return StartedGuest(identity, command_line)
+
+
+def _remove_what_is_new(launch: Launch) -> None:
+    if launch.keep_disk:
+        launch.folder.keep_disk_only()
+    else:
+        launch.folder.remove()
 
 
 def find_program(name: str, package: str) -> str:
@@ -125,7 +132,8 @@ def open_guest(launch: Launch, files: OpenFiles, program: str) -> GuestSpec:
     disk = None
     if launch.backing is not None:
         backing_fd = files.image(launch.backing)
-        write_overlay(launch.folder.overlay, os.fstat(backing_fd).st_size)
+        if not launch.keep_disk:
+            write_overlay(launch.folder.overlay, os.fstat(backing_fd).st_size)
         disk = Disk(files.writable(launch.folder.overlay), backing_fd)
     if not isinstance(launch.start, ColdStart):
         files.kept_open(launch.start.memory_fd)

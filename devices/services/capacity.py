@@ -19,7 +19,7 @@ from devices.models import Device, Host
 from devices.services import bus, costs
 from devices.services.costs import Cost
 from devices.services.room import feel_of, is_merging
-from devices.states import LIVING, STARTING
+from devices.states import LIVING, STARTING, State
 
 MIB = 1 << 20
 
@@ -132,13 +132,20 @@ def host_capacity(
 
 
 def devices_by_host() -> dict[int, tuple[int, dict[str, int]]]:
-    """How many living devices each host has, by its id, and how many of them start, by kind."""
+    """How many devices each host runs, by its id, and how many of them start, by kind.
+
+    One that is off takes neither memory nor a process. A clone that reboots is no clone any more.
+    """
     found: dict[int, tuple[int, dict[str, int]]] = {}
-    rows = Device.objects.filter(state__in=LIVING).order_by().values("host_id", "state", "start")
-    for row in rows.annotate(n=Count("id")):
+    rows = Device.objects.filter(state__in=LIVING).exclude(state=State.OFF).order_by()
+    groups = rows.values("host_id", "state", "start", "reported_start").annotate(n=Count("id"))
+    for row in groups:
         there, starting = found.get(row["host_id"], (0, {}))
-        if row["state"] in STARTING:
-            starting[row["start"]] = starting.get(row["start"], 0) + row["n"]
+        kind = row["start"] if row["state"] in STARTING else None
+        if row["state"] == State.REBOOTING and row["reported_start"] == Device.Start.WARM:
+            kind = Device.Start.COLD
+        if kind is not None:
+            starting[kind] = starting.get(kind, 0) + row["n"]
         found[row["host_id"]] = there + row["n"], starting
     return found
 

@@ -26,6 +26,7 @@ KILLED = "killed by SIGKILL, which nobody here sent"
 RESTARTED = "gone with a restart of the machine"
 UNSEEN = "gone while nobody watched"
 UNKNOWN = "ended for a reason the kernel did not tell"
+IN_ORDER = "ended by its own qemu with status 0"
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 
 # fewer are told by their own rows alone, unless it was for want of memory

@@ -16,10 +16,12 @@ from devices.models import Device
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
 from devices.services import deaths, dispatch, transitions
-from devices.states import WITH_PROCESS, State
+from devices.states import GRAPH, WITH_PROCESS, State
 
 # `stopping` is ending on purpose
 EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.STOPPING)
+CAN_END_ITSELF = tuple(s for s in WITH_PROCESS if State.OFF in GRAPH[s].leads_to)
+SHUT_ITSELF_DOWN = "It shut itself down: its qemu process ended in order."
 # a row is written by users with fewer rights than the worker, which removes folders by this name
 SERIAL = re.compile(r"[0-9A-Za-z-]{1,32}")
 
@@ -82,24 +84,47 @@ def count_living(host_name: str) -> int:
 def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     """Mark devices failed whose process ended unasked, by serial with the cause; gives how many.
 
-    A device whose row names a living process is left alone: it was started again meanwhile. Many
-    at once are told of as one event.
+    One that was to end, or that ended itself in order, is off. A device whose row names a living
+    process is left alone: it was started again meanwhile. Many that failed at once are told of as
+    one event.
     """
     devices = Device.objects.on(host_name).filter(serial__in=causes, state__in=EXITABLE)
     dead: dict[str, list[int]] = {}
+    ended: dict[str, list[int]] = {}
     for device in devices.defer("command_line"):
-        if not _row_process_is_alive(device):
-            dead.setdefault(causes[device.serial], []).append(device.id)
+        if _row_process_is_alive(device):
+            continue
+        cause = causes[device.serial]
+        if device.state == State.POWERING_OFF:
+            ended.setdefault(_off_reason(cause), []).append(device.id)
+        elif device.state in CAN_END_ITSELF and cause == deaths.IN_ORDER:
+            ended.setdefault(SHUT_ITSELF_DOWN, []).append(device.id)
+        else:
+            dead.setdefault(cause, []).append(device.id)
+    for reason, ids in ended.items():
+        transitions.move(
+            ids, old=CAN_END_ITSELF, new=State.OFF, reason=reason, pid=None, start_time=None
+        )
     moved = 0
     for cause, ids in dead.items():
         reason = f"Its qemu process ended on its own: {cause}. The console shows what it last said."
         moved += len(
             transitions.move(ids, old=EXITABLE, new=State.FAILED, reason=reason, cause=cause)
         )
+    if ended:
+        # others may wait for their turn to be shut down, or to start
+        dispatch.to_host("act", host_name)
     if moved:
         deaths.tell(host_name)
         dispatch.to_host("tend_host", host_name)
     return moved
+
+
+def _off_reason(cause: str) -> str:
+    """What is said of a device that was to end and did; a fault on the way is not kept back."""
+    if cause in (deaths.IN_ORDER, deaths.UNKNOWN, deaths.UNSEEN):
+        return "It shut down."
+    return f"It is off, though it did not shut down in order: {cause}."
 
 
 def _row_process_is_alive(device: Device) -> bool:

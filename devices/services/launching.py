@@ -21,7 +21,7 @@ from django.utils import timezone
 from devices.errors import BadSerial, FleetError
 from devices.firmware.errors import FirmwareError
 from devices.models import Device, Firmware, Host
-from devices.qemu.errors import GuestSpawnFailed, QemuError
+from devices.qemu.errors import DiskMissing, GuestSpawnFailed, QemuError
 from devices.qemu.process_identity import ProcessIdentity, end_all
 from devices.qemu.template import Template
 from devices.services import (
@@ -163,6 +163,7 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
 def _follow(serial: str) -> None:
     """Record its console from its first word on."""
     with contextlib.suppress(BadSerial):  # it is not started either, and that is said
+        consoles.unfollow(serial)  # one that was on before: its new console, and at once
         consoles.follow(serial)
 
 
@@ -176,8 +177,11 @@ def _not_started(device: Device, error: Exception, *, warm: bool) -> None:
             reason=f"It did not wake, and is started cold: {error}",
         )
     else:
+        # what has a disk to lose is not given up for a start that did not work
+        off = starting.has_disk(device) and not isinstance(error, DiskMissing)
         transitions.move(
-            [device.id], old=State.SPAWNING, new=State.FAILED, reason=f"Not started: {error}"
+            [device.id], old=State.SPAWNING, new=State.OFF if off else State.FAILED,
+            reason=f"Not started: {error}",
         )
 
 

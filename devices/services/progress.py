@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from devices.models import Device, Host, Operation, Target
-from devices.services import bus
+from devices.services import bus, orders
 from devices.states import State
 
 # the time left follows what happened lately, not what happened at the start
@@ -140,7 +140,7 @@ def _view(operation: Operation) -> OperationView:
         p50_s=p50_s,
         p95_s=p95_s,
         cancel_requested=operation.cancel_requested_at is not None,
-        held=_held(operation) if pending and operation.kind == Operation.Kind.ADD else "",
+        held=_held(operation) if pending else "",
     )
 
 
@@ -159,10 +159,20 @@ def _percentile_s(operation: Operation, done: int, share: float) -> float | None
 
 
 def _held(operation: Operation) -> str:
-    """What holds launching back on a host on which devices of an addition still wait."""
-    held = bus.held(list(Host.objects.order_by("id").values_list("name", flat=True)))
+    """What keeps an operation from going on, on a host on which devices of it still wait."""
+    waits_in = {
+        Operation.Kind.ADD: State.REQUESTED,
+        Operation.Kind.POWER_ON: State.REQUESTED,
+        Operation.Kind.REBOOT: State.ONLINE,
+    }.get(Operation.Kind(operation.kind))
+    if waits_in is None:
+        return ""
+    hosts = list(Host.objects.order_by("id").values_list("name", flat=True))
+    held = orders.held(hosts) if operation.kind == Operation.Kind.REBOOT else bus.held(hosts)
     if not held:
         return ""
-    waiting = Device.objects.filter(targets__operation=operation, state=State.REQUESTED)
+    waiting = Device.objects.filter(
+        targets__operation=operation, targets__outcome=Target.Outcome.PENDING, state=waits_in
+    )
     names = set(waiting.order_by().values_list("host__name", flat=True).distinct())
     return next((sentence for name, sentence in held.items() if name in names), "")

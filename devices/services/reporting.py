@@ -9,24 +9,27 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from devices.models import Device
+from devices.models import Device, Operation
 from devices.services import bus, dispatch, transitions
 from devices.states import LIVING, State
 
 REPORTABLE = (
     State.SPAWNING, State.BOOTING, State.OFFLINE, State.REBOOTING, State.UPDATING,
 )
+# what the clocks of a device and of this machine may differ by in a boot
+CLOCKS_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One device's report: what it runs and when it said so (Unix time)."""
+    """One device's report: what it runs, when it said so (Unix time), and how long it had run."""
 
     serial: str
     version: str
     slot: str
     start: str
     at: float
+    uptime_s: float = 0.0
 
 
 def secrets_of(serial: str) -> dict[str, str]:
@@ -59,8 +62,19 @@ def reported_in(reports: Sequence[Report]) -> None:
             Device.objects.filter(id__in=ids).update(
                 reported_version=version, reported_slot=slot, reported_start=start
             )
-        _online([d for d in devices if State(d.state) in REPORTABLE], "it reported in")
+        _online([d for d in devices if _counts(d, by_serial[d.serial])], "it reported in")
     _make_room({d.host.name for d in devices})
+
+
+def _counts(device: Device, report: Report) -> bool:
+    """Whether a report makes a device online: of one told to reboot, the first after that does.
+
+    An answer may be lost, and the device then repeats what it said before it was told.
+    """
+    if device.state != State.REBOOTING:
+        return State(device.state) in REPORTABLE
+    began = report.at - report.uptime_s
+    return report.start != Device.Start.WARM and began > device.state_since.timestamp() - CLOCKS_S
 
 
 def connected(serials: Sequence[str]) -> None:
@@ -83,7 +97,7 @@ def _online(devices: list[Device], reason: str) -> None:
 
 
 def _make_room(host_names: set[str]) -> None:
-    """A device that came online frees a place among those starting."""
+    """A device that came online frees a place among those starting and rebooting."""
     waiting = (
         Device.objects.filter(host__name__in=host_names, state=State.REQUESTED)
         .order_by()  # or the usual order would make every waiting device a row of its own
@@ -92,3 +106,9 @@ def _make_room(host_names: set[str]) -> None:
     )
     for name in waiting:
         dispatch.to_host("launch", name)
+    running = Operation.objects.filter(
+        kind=Operation.Kind.REBOOT, state=Operation.State.RUNNING
+    )
+    if running.exists():
+        for name in host_names:
+            dispatch.to_host("act", name)

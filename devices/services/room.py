@@ -36,6 +36,10 @@ OVERDUE_LEAST_S = 5.0
 LATELY_S = 60.0
 # of those that reported lately, so many may have been lost beside them
 LOST_OF_REPORTED = 0.25
+# a reboot goes through the boot-loader, as a cold start does
+REBOOTS_PER_CORE = 2.0
+# what keeps a core busy until it reports
+BUSY = (State.SPAWNING, State.BOOTING, State.REBOOTING)
 
 # so long a guest that was begun keeps cores busy, with what follows its report as well
 WAKE_S = 3.0
@@ -73,7 +77,24 @@ def room(host: Host, kind: str, per_core: float, least: int = 1) -> int:
     return guests
 
 
-def _room(host: Host, kind: str, per_core: float, least: int) -> tuple[str, int]:
+def reboots(host: Host, was: str) -> tuple[str, int]:
+    """Why devices wait to be rebooted, and how many more may be now.
+
+    One that `was` a clone until now takes what a cold device takes while its memory has not merged;
+    one that was not writes anew what has merged.
+    """
+    cold = costs.cost(host, Device.Start.COLD)
+    grows = cold.young_bytes
+    if was == Device.Start.COLD:
+        grows = max(costs.FLOOR_BYTES, cold.young_bytes - cold.settled_bytes)
+    held, places = _room(host, Device.Start.COLD, REBOOTS_PER_CORE, 1, cost_bytes=grows)
+    most = max(1, round(host.cores * REBOOTS_PER_CORE))
+    return held or f"reboots {most} at a time, as many as its cores can bear", places
+
+
+def _room(
+    host: Host, kind: str, per_core: float, least: int, *, cost_bytes: int | None = None
+) -> tuple[str, int]:
     after_deaths = deaths.holding(host)
     if after_deaths:
         return after_deaths, 0
@@ -90,7 +111,7 @@ def _room(host: Host, kind: str, per_core: float, least: int) -> tuple[str, int]
     width = launch_width(
         feel,
         starting=max(starting, _begun_lately()),
-        device_cost_bytes=cost.young_bytes,
+        device_cost_bytes=cost.young_bytes if cost_bytes is None else cost_bytes,
         per_core=per_core,
         least=least,
     )
@@ -136,7 +157,7 @@ def held_sentence(width: Width, feel: Feel, *, merging: bool) -> str:
 
 def _starting(host: Host, kind: str, most: int) -> int:
     now = timezone.now()
-    rows = Device.objects.filter(host=host, state__in=(State.SPAWNING, State.BOOTING))
+    rows = Device.objects.filter(host=host, state__in=BUSY)
     ages = [(now - since).total_seconds() for since in rows.values_list("state_since", flat=True)]
     late_after_s = max(OVERDUE_LEAST_S, OVERDUE_TIMES * _usual_s(host, kind))
     if not any(age > late_after_s for age in ages):

@@ -73,8 +73,16 @@ def start_all(
     return outcomes
 
 
+def has_disk(device: Device) -> bool:
+    """Whether a device that is to start has been on before and starts again from its own disk."""
+    return bool(device.boot_id)
+
+
 def launch_of(device: Device, host: Host, *, warm: bool) -> Launch:
-    """What is needed to start a device; raises as `launch_for` does."""
+    """What is needed to start a device, again from its own disk if it has one.
+
+    Raises as `launch_for` does.
+    """
     identity = Identity(
         serial=device.serial,
         mac=mac_for(device.id),
@@ -85,7 +93,8 @@ def launch_of(device: Device, host: Host, *, warm: bool) -> Launch:
         entropy=secrets.token_hex(32),
     )
     folder = GuestFolder(guests.folder(device.serial))
-    return launch_for(host, device.firmware, identity, folder, warm=warm)
+    launch = launch_for(host, device.firmware, identity, folder, warm=warm)
+    return replace(launch, keep_disk=has_disk(device))
 
 
 def launch_for(

@@ -21,14 +21,17 @@ from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import current_boot_id, end_all
 from devices.services import (
     bus,
+    carrying,
     consoles,
     deaths,
     dispatch,
     guests,
     launching,
     lever_work,
+    powering,
     reaping,
     shortcomings,
+    starting,
     templates,
     transitions,
 )
@@ -39,6 +42,15 @@ log = logging.getLogger(__name__)
 FULL_EVERY_S = 30.0
 ATTEMPTS = 3
 END_DEADLINE_S = 10.0
+# seconds are filled in
+OVERDUE = {
+    State.BOOTING: "It did not report in within {} s of booting.",
+    State.REBOOTING: "It did not report in within {} s of being told to reboot.",
+    State.UPDATING: "It did not report in within {} s of updating.",
+    State.POWERING_OFF: (
+        "It did not shut down within {} s of being told to: power it off, which asks nobody."
+    ),
+}
 
 _full_lock = threading.Lock()
 _full_at = float("-inf")
@@ -56,12 +68,14 @@ def tend(host_name: str) -> None:
     global _full_at
     bus.heartbeat("worker", host_name)
     reaping.reap(host_name)
+    carrying.carry_out(host_name)
     _overdue(host_name)
     if time.monotonic() - _full_at >= FULL_EVERY_S and _full_lock.acquire(blocking=False):
         try:
             shortcomings.say(host_name)
             adopt(host_name)
             sweep(host_name)
+            powering.keep_off(host_name)
             _full_at = time.monotonic()
         finally:
             _full_lock.release()
@@ -78,13 +92,13 @@ def _overdue(host_name: str) -> None:
     for state, node in GRAPH.items():
         if node.lasts_s is None or node.overdue is None or state is State.SPAWNING:
             continue
-        late = list(
-            Device.objects.on(host_name).filter(
-                state=state, state_since__lt=now - timedelta(seconds=node.lasts_s)
-            )
+        overdue = Device.objects.on(host_name).filter(
+            state=state, state_since__lt=now - timedelta(seconds=node.lasts_s)
         )
+        # what is to be ended anyway is tried again in each round
+        late = list(overdue.exclude(id__in=powering.being_powered_off().values("id")))
         for device in late:
-            reason = f"It did not report in within {node.lasts_s} s of {state}."
+            reason = OVERDUE[state].format(node.lasts_s)
             said = last_line(bus.console(device.serial))
             if said:
                 reason += f" Its console ends: “{said}”"
@@ -161,7 +175,8 @@ def _settle_spawning(device: Device, alive: bool) -> None:
         )
     else:
         transitions.move(
-            [device.id], old=State.SPAWNING, new=State.FAILED,
+            [device.id], old=State.SPAWNING,
+            new=State.OFF if starting.has_disk(device) else State.FAILED,
             reason=f"It could not be started in {ATTEMPTS} attempts.",
         )
 

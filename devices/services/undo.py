@@ -6,43 +6,85 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
 
 from devices.errors import Conflict, NotFound
-from devices.models import Device, Operation
-from devices.services import operations
+from devices.models import Device, Operation, Target
+from devices.services import acting, operations
 from devices.services.progress import OperationView
+from devices.states import State
+
+Kind = Operation.Kind
+_CANNOT = {
+    Kind.REMOVE: (
+        "A removal cannot be undone: its devices stop at once and their disks are deleted. "
+        "Add as many new ones instead."
+    ),
+    Kind.REBOOT: "A reboot cannot be undone: the devices have started anew.",
+}
+# which devices an undoing still finds as the operation left them, and what it does to them
+_FINDS = {
+    Kind.ADD: operations.REMOVABLE,
+    Kind.SHUT_DOWN: (State.OFF,),
+    Kind.POWER_OFF: (State.OFF,),
+    Kind.POWER_ON: (State.ONLINE,),
+    Kind.TAG: tuple(state for state in State if state is not State.GONE),
+}
+_OPPOSITES = {
+    Kind.ADD: Kind.REMOVE,
+    Kind.SHUT_DOWN: Kind.POWER_ON,
+    Kind.POWER_OFF: Kind.POWER_ON,
+    Kind.POWER_ON: Kind.SHUT_DOWN,
+    Kind.TAG: Kind.TAG,
+}
 
 
 def leaves(operation: OperationView) -> int:
-    """How many devices undoing it would remove; 0 when there is nothing to undo."""
-    if operation.kind != Operation.Kind.ADD:
+    """How many devices undoing an addition would remove; 0 when there is nothing to undo."""
+    if operation.kind != Kind.ADD:
         return 0
-    return _devices(operation.id).count()
+    return _devices(operation.id, Kind.ADD).count()
 
 
-def _devices(operation_id: int) -> QuerySet[Device]:
-    return Device.objects.filter(
-        targets__operation_id=operation_id, state__in=operations.REMOVABLE
-    )
+def touches(operation: OperationView) -> int:
+    """How many devices undoing it would act on; 0 when there is nothing to undo."""
+    kind = Kind(operation.kind)
+    return 0 if kind in _CANNOT else _devices(operation.id, kind).count()
+
+
+def opposite(kind: str) -> str | None:
+    """What undoing an operation of that kind does; None when it cannot be undone."""
+    return _OPPOSITES.get(Kind(kind))
+
+
+def _devices(operation_id: int, kind: Kind) -> QuerySet[Device]:
+    targets = Target.objects.filter(operation_id=operation_id)
+    if kind != Kind.ADD:
+        targets = targets.filter(outcome=Target.Outcome.DONE)
+    return Device.objects.filter(id__in=targets.values("device_id"), state__in=_FINDS[kind])
 
 
 def undo(
     operation_id: int, actor: AbstractBaseUser | None, idempotency_key: str | None = None
 ) -> Operation:
-    """Remove the devices an addition added, those that have not started included.
+    """Take back what an operation did to those devices that still are as it left them.
 
-    Gives the removal. Raises NotFound, or Conflict when nothing is left to undo or it is a
-    removal: what was removed has lost its disk.
+    What was added is removed, those that have not started included; what was powered off or shut
+    down is powered on; what was powered on is shut down; tags that were added go, and those that
+    went are added. Gives the operation that does it. Raises NotFound, or Conflict when nothing is
+    left to undo or it cannot be undone.
     """
     operation = Operation.objects.filter(id=operation_id).first()
     if operation is None:
         raise NotFound(f"There is no operation {operation_id}.")
-    if operation.kind != Operation.Kind.ADD:
-        raise Conflict(
-            "A removal cannot be undone: its devices stop at once and their disks are deleted. "
-            "Add as many new ones instead."
-        )
-    serials = list(_devices(operation_id).values_list("serial", flat=True))
+    kind = Kind(operation.kind)
+    if refusal := _CANNOT.get(kind):
+        raise Conflict(refusal)
+    serials = list(_devices(operation_id, kind).values_list("serial", flat=True))
     if not serials:
         raise Conflict(f"Nothing of operation {operation_id} is left to undo.")
-    return operations.request_remove_devices(
-        serials=serials, actor=actor, idempotency_key=idempotency_key
+    parameters = None
+    if kind == Kind.TAG:
+        done = operation.parameters
+        parameters = {"add": done["remove"], "remove": done["add"]}
+    return acting.request(
+        _OPPOSITES[kind], serials=serials, parameters=parameters, actor=actor,
+        idempotency_key=idempotency_key,
     )

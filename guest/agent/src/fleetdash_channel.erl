@@ -2,7 +2,7 @@
 %% them. Takes what happened, gives back what to do.
 %%
 %% Effects: `{send, Term}', `{timer, Name, Milliseconds}', `{close, Code}', `joined', `reboot',
-%% `identify'.
+%% `shutdown', `identify'.
 -module(fleetdash_channel).
 
 -export([new/1, opened/1, timer/2, message/2]).
@@ -62,6 +62,9 @@ message([_, _, <<"device">>, <<"identify">>, _], State) ->
 message([_, _, <<"device">>, <<"reboot">>, _], State) ->
     {Effects, Next} = push(<<"device">>, <<"rebooting">>, #{}, State),
     {Effects ++ [reboot], Next};
+message([_, _, <<"device">>, <<"shutdown">>, _], State) ->
+    {Effects, Next} = push(<<"device">>, <<"shutting_down">>, #{}, State),
+    {Effects ++ [shutdown], Next};
 message([_, _, <<"device">>, <<"update">>, _], State) ->
     push(<<"device">>, <<"status_update">>,
          #{<<"status">> => <<"ignored">>, <<"reason">> => <<"updates are not supported">>}, State);

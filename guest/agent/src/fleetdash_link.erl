@@ -9,7 +9,7 @@
 -define(CONNECT_MS, 10000).
 -define(HANDSHAKE_MS, 15000).
 -define(CLOCK_TOLERANCE_S, 5).
--define(REBOOT_MS, 500).
+-define(LEAVE_MS, 500).
 -define(REHEARSAL_MS, 3000).
 -define(REHEARSED_MS, 400).
 
@@ -74,8 +74,8 @@ handle_info(rehearsed, #{rehearsal := From, socket := Socket} = State) ->
                            end),
     Socket =:= none orelse fleetdash_tcp:reset(Socket),
     {noreply, (drop(State#{socket := none}))#{identity => none, rehearsal => none}, hibernate};
-handle_info(reboot, State) ->
-    _ = os:cmd("/sbin/restart"),
+handle_info({run, Program}, State) ->
+    _ = os:cmd(Program),
     {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
@@ -162,10 +162,19 @@ perform([identify | More], State) ->
     perform(More, State);
 perform([reboot | More], State) ->
     fleetdash_proc:say("rebooting"),
-    _ = erlang:send_after(?REBOOT_MS, self(), reboot),
+    leave("/sbin/restart"),
+    perform(More, State);
+perform([shutdown | More], State) ->
+    fleetdash_proc:say("shutting down"),
+    leave("/sbin/stop"),
     perform(More, State);
 perform([_ | More], State) ->
     perform(More, State).
+
+%% What was pushed before is to leave first.
+leave(Program) ->
+    _ = erlang:send_after(?LEAVE_MS, self(), {run, Program}),
+    ok.
 
 frame(Opcode, Payload, State) ->
     frames([{Opcode, Payload}], State).

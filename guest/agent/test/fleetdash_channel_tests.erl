@@ -80,6 +80,11 @@ reboot_says_so_first_test() ->
     {Effects, _} = fleetdash_channel:message([null, null, <<"device">>, <<"reboot">>, #{}], State),
     ?assertMatch([{send, [<<"1">>, _, <<"device">>, <<"rebooting">>, #{}]}, reboot], Effects).
 
+shutdown_says_so_first_test() ->
+    {_, State} = opened(),
+    {Effects, _} = fleetdash_channel:message([null, null, <<"device">>, <<"shutdown">>, #{}], State),
+    ?assertMatch([{send, [<<"1">>, _, <<"device">>, <<"shutting_down">>, #{}]}, shutdown], Effects).
+
 identify_test() ->
     {_, State} = opened(),
     ?assertMatch({[identify], _},

@@ -1,0 +1,119 @@
+"""Orders of the fleet to its devices: heard from Redis, pushed down their sockets.
+
+A device that is just connecting gets its order when it has joined; one that does not within
+`KEPT_S` gets none, and whoever gave it says so (`devices/services/ordering.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis.asyncio
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from devices.gateway.answer import Application, Receive, Scope, Send
+from devices.services import orders
+from devices.services.orders import Order
+
+log = logging.getLogger(__name__)
+
+KEPT_S = 15.0
+RETRY_S = 0.5
+READ_S = 5.0
+HEALTH_S = 5
+
+Tell = Callable[[str, Order], bool]
+
+
+class KeptOrders:
+    """The newest order of each device that was not there to hear it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[str, tuple[Order, float]] = {}
+
+    def add(self, serial: str, order: Order) -> None:
+        """Keep an order for a while."""
+        self._kept.pop(serial, None)  # the oldest come first
+        self._kept[serial] = order, self._clock() + KEPT_S
+        self._drop_old()
+
+    def take(self, serial: str) -> Order | None:
+        """The order that a device has to hear, which is kept no longer; None for none."""
+        self._drop_old()
+        kept = self._kept.pop(serial, None)
+        return kept[0] if kept else None
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def _drop_old(self) -> None:
+        now_s = self._clock()
+        for serial, (_, until_s) in list(self._kept.items()):
+            if until_s > now_s:
+                return
+            del self._kept[serial]
+
+
+kept = KeptOrders()
+
+
+def hand_on(message: bytes, tell: Tell) -> None:
+    """Push an order to its devices, and keep it for those that are not there."""
+    try:
+        order, serials = orders.read(message)
+    except ValueError as error:
+        log.warning("An order was not understood: %s", error)
+        return
+    for serial in serials:
+        if not tell(serial, order):
+            kept.add(serial, order)
+
+
+async def listen(tell: Tell) -> None:
+    """Hand on orders for ever; when Redis is away, try again."""
+    # socket_timeout: silence is no fault here (channels_redis#422)
+    client = redis.asyncio.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=2,
+        health_check_interval=HEALTH_S,
+    )
+    away = False
+    while True:
+        pubsub: Any = client.pubsub(ignore_subscribe_messages=True)
+        try:
+            await pubsub.subscribe(orders.CHANNEL)
+            if away:
+                log.warning("Redis answers again: orders are heard")
+            away = False
+            while True:
+                message = await pubsub.get_message(timeout=READ_S)
+                if message is not None:
+                    hand_on(message["data"], tell)
+        except (RedisError, OSError) as error:
+            if not away:
+                log.warning("Redis is away, no order is heard: %s", error)
+            away = True
+            await asyncio.sleep(RETRY_S)
+        except Exception:
+            log.exception("An order met a fault; listening again")
+            await asyncio.sleep(RETRY_S)
+        finally:
+            await pubsub.aclose()
+
+
+def listening(application: Application, tell: Tell) -> Application:
+    """The application, which hears orders from its first request on."""
+    listener: asyncio.Task[None] | None = None
+
+    async def with_orders(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal listener
+        if listener is None:
+            listener = asyncio.get_running_loop().create_task(listen(tell), name="orders")
+        await application(scope, receive, send)
+
+    return with_orders

@@ -1,0 +1,118 @@
+"""Ends the guests of devices that are powered off, as if the plug were pulled; keeps their disks.
+
+Runs in the host's worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from devices.errors import BadSerial
+from devices.models import Device, Operation, Target
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_identity import end_all
+from devices.services import bus, consoles, guests, launching, transitions
+from devices.services.verdicts import POWERABLE
+from devices.states import State
+
+log = logging.getLogger(__name__)
+
+END_DEADLINE_S = 10.0
+AT_ONCE = 250
+
+_lock = threading.Lock()
+
+
+def being_powered_off() -> QuerySet[Device]:
+    """The devices whose power-off was asked for and is not done."""
+    pending = Target.objects.filter(
+        operation__in=Operation.objects.filter(
+            kind=Operation.Kind.POWER_OFF, state=Operation.State.RUNNING
+        ).values("id"),
+        outcome=Target.Outcome.PENDING,
+    )
+    return Device.objects.filter(id__in=pending.values("device_id"))
+
+
+def end(host_name: str) -> None:
+    """End the guests whose power-off was asked for; their devices are off when it returns.
+
+    A device that was just being started then is ended as soon as it has a guest. One that survives
+    the deadline is tried again in the next round.
+    """
+    with _lock:
+        asked = being_powered_off().filter(host__name=host_name)
+        if not asked.exists():
+            return
+        transitions.move(
+            list(asked.filter(state=State.REQUESTED).values_list("id", flat=True)),
+            old=State.REQUESTED, new=State.OFF, reason="powered off before it started",
+        )
+        transitions.move(
+            list(asked.filter(state__in=POWERABLE).values_list("id", flat=True)),
+            old=POWERABLE, new=State.POWERING_OFF, reason="powered off",
+        )
+        devices = list(asked.filter(state=State.POWERING_OFF).defer("command_line"))
+        # asked after the rows: what was begun before they were read is known by now
+        in_hand = launching.in_hand()
+        devices = [device for device in devices if device.id not in in_hand]
+        for first in range(0, len(devices), AT_ONCE):
+            _end(host_name, devices[first : first + AT_ONCE])
+
+
+def _end(host_name: str, devices: Sequence[Device]) -> None:
+    bus.publish_guests(host_name, ended=[d.serial for d in devices])
+    identities = {d.id: guests.known_process(d) for d in devices}
+    surviving = set(
+        end_all(
+            [i for i in identities.values() if i is not None],
+            deadline_s=END_DEADLINE_S, grace_s=0.0,
+        )
+    )
+    ended = [d for d in devices if identities[d.id] not in surviving]
+    for device in ended:
+        _let_go(device.serial)
+    transitions.move(
+        [d.id for d in ended], old=State.POWERING_OFF, new=State.OFF,
+        reason="It was powered off.", pid=None, start_time=None,
+    )
+    for identity in surviving:
+        log.error("guest %s survived SIGKILL for %.0f s", identity, END_DEADLINE_S)
+
+
+def keep_off(host_name: str) -> None:
+    """Let go of what guests of devices left that went off by themselves, and end what still runs.
+
+    A guest of a device that is off can only be one that nobody recorded in time.
+    """
+    for device in Device.objects.on(host_name).filter(state=State.OFF).defer("command_line"):
+        identity = guests.known_process(device)
+        # asked after its process: one that has been started again since has another
+        if identity is None or not _is_off(device):
+            continue
+        if identity.is_alive() and not identity.end(END_DEADLINE_S, grace_s=0.0):
+            log.error("guest %s survived SIGKILL for %.0f s", identity, END_DEADLINE_S)
+            continue
+        with transaction.atomic():  # nobody starts it meanwhile
+            if _is_off(device):
+                _let_go(device.serial)
+
+
+def _is_off(device: Device) -> bool:
+    same = Device.objects.select_for_update(of=("self",)).filter(id=device.id, state=State.OFF)
+    with transaction.atomic(savepoint=False):
+        return bool(same.values_list("id"))
+
+
+def _let_go(serial: str) -> None:
+    """Listen no more to a guest that has ended; its disk stays."""
+    consoles.unfollow(serial)
+    try:
+        GuestFolder(guests.folder(serial)).keep_disk_only()
+    except BadSerial:
+        return
