@@ -6,6 +6,7 @@ import "./keyboard.js";
 import "./controls.js";
 import "./rows.js";
 import "./selection.js";
+import "./bulk.js";
 import "./filters.js";
 import "./views.js";
 import "./copy.js";

@@ -1,0 +1,66 @@
+"""One act on devices of the list: those that were picked, or all that match."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from devices.errors import BadRequest, Conflict
+from devices.models import Operation
+from devices.services import acting, matching
+from devices.services.matching import Filter
+
+# devices come and go while a person reads a question: so much may the number have changed
+LEAST_DRIFT = 1
+DRIFT_SHARE = 0.02
+
+
+def on_these(
+    kind: str,
+    serials: Sequence[str],
+    *,
+    actor: AbstractBaseUser | None,
+    parameters: dict[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Operation:
+    """Act on the devices with these serials; raises BadRequest when there is none."""
+    if not serials:
+        raise BadRequest("Select at least one device.")
+    return acting.request(
+        kind, serials=serials, parameters=parameters, actor=actor,
+        idempotency_key=idempotency_key,
+    )
+
+
+def on_all_that_match(
+    kind: str,
+    wanted: Filter,
+    confirmed: int,
+    *,
+    actor: AbstractBaseUser | None,
+    parameters: dict[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Operation:
+    """Act on all devices that match at this moment.
+
+    `confirmed` is how many the person was asked about. Raises Conflict, and nothing is begun, when
+    the number has changed since by more than devices come and go.
+    """
+    with transaction.atomic():
+        # what was sent twice is answered as it was the first time, whatever matches now
+        repeated = bool(idempotency_key) and Operation.objects.filter(
+            idempotency_key=idempotency_key
+        ).exists()
+        now = confirmed if repeated else matching.queryset(wanted).count()
+        if abs(now - confirmed) > max(LEAST_DRIFT, DRIFT_SHARE * confirmed):
+            raise Conflict(
+                f"{confirmed:,} matched when you were asked, {now:,} match now. Nothing was done: "
+                "look again, and repeat it if these are meant."
+            )
+        return acting.request(
+            kind, matching=wanted, parameters=parameters, actor=actor,
+            idempotency_key=idempotency_key,
+        )

@@ -1,0 +1,64 @@
+"""The bar under the list: one act on the selected devices."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from devices.errors import BadRequest
+from devices.live import words
+from devices.models import Operation
+from devices.services import bulk, tagging
+from devices.services.matching import Filter
+from devices.views.sentences import is_htmx, says_errors, toast
+
+Kind = Operation.Kind
+DOING = {
+    Kind.TAG: "Tagging",
+    Kind.REBOOT: "Rebooting",
+    Kind.POWER_ON: "Powering on",
+    Kind.SHUT_DOWN: "Shutting down",
+    Kind.POWER_OFF: "Powering off",
+    Kind.REMOVE: "Removing",
+}
+
+
+@require_POST
+@says_errors
+def act(request: HttpRequest) -> HttpResponse:
+    """Begin `kind` for `serials` (apart by commas), or for all `matching` a query.
+
+    `confirmed` is how many the person was asked about; `add` and `remove` are tags.
+    """
+    given = request.POST
+    kind = given.get("kind", "")
+    if kind not in DOING:
+        raise BadRequest(f"“{kind[:40]}” is nothing that can be done to devices.")
+    parameters = None
+    if kind == Kind.TAG:
+        parameters = tagging.parameters(given.get("add", ""), given.get("remove", ""))
+    actor: AbstractBaseUser | None = request.user if request.user.is_authenticated else None
+    key = request.headers.get("Idempotency-Key") or None
+    if "matching" in given:
+        operation = bulk.on_all_that_match(
+            kind, Filter.parse(QueryDict(given["matching"]), strict=True), _confirmed(given),
+            actor=actor, parameters=parameters, idempotency_key=key,
+        )
+    else:
+        serials = list(dict.fromkeys(filter(None, given.get("serials", "").split(","))))
+        operation = bulk.on_these(
+            kind, serials, actor=actor, parameters=parameters, idempotency_key=key
+        )
+    if not is_htmx(request):
+        return redirect("devices")
+    text = f"{DOING[Kind(operation.kind)]} {words.devices(operation.count)}."
+    return toast(request, text, kind="done")
+
+
+def _confirmed(given: QueryDict) -> int:
+    number = given.get("confirmed", "")
+    if not (number.isascii() and number.isdigit() and len(number) < 9):
+        raise BadRequest("Say how many devices were confirmed, as a whole number.")
+    return int(number)
