@@ -6,7 +6,18 @@ from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
 from devices.api import api
-from devices.views import dashboard, device, fleet, host, leaving, lists, saved_views, tokens, wall
+from devices.views import (
+    bulk,
+    dashboard,
+    device,
+    fleet,
+    host,
+    leaving,
+    lists,
+    saved_views,
+    tokens,
+    wall,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -17,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("logout/", leaving.LeaveView.as_view(), name="logout"),
     path("devices/", lists.device_list, name="devices"),
+    path("devices/act", bulk.act, name="act"),
     path("devices/count", lists.count, name="device_count"),
     path("devices/views/save", saved_views.save, name="save_view"),
     path("devices/views/<int:view_id>/forget", saved_views.forget, name="forget_view"),

@@ -12,10 +12,16 @@ from devices.errors import BadRequest, Conflict
 from devices.models import Operation
 from devices.services import acting, matching
 from devices.services.matching import Filter
+from devices.states import State
 
 # devices come and go while a person reads a question: so much may the number have changed
 LEAST_DRIFT = 1
 DRIFT_SHARE = 0.02
+
+
+def how_many(wanted: Filter) -> int:
+    """How many devices an act on all that match would mean now; nothing is done to gone ones."""
+    return matching.queryset(wanted).exclude(state=State.GONE).count()
 
 
 def on_these(
@@ -54,7 +60,7 @@ def on_all_that_match(
         repeated = bool(idempotency_key) and Operation.objects.filter(
             idempotency_key=idempotency_key
         ).exists()
-        now = confirmed if repeated else matching.queryset(wanted).count()
+        now = confirmed if repeated else how_many(wanted)
         if abs(now - confirmed) > max(LEAST_DRIFT, DRIFT_SHARE * confirmed):
             raise Conflict(
                 f"{confirmed:,} matched when you were asked, {now:,} match now. Nothing was done: "

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from devices.live import fragments, words
 from devices.models import Device
-from devices.services import listing, matching, saved_views
+from devices.services import bulk, listing, matching, saved_views
 from devices.services.listing import DevicePage, Look
 from devices.services.matching import Filter
 from devices.views.facets import ages, facets
@@ -71,9 +71,8 @@ def device_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @says_errors
 def count(request: HttpRequest) -> HttpResponse:
-    """How many devices match now, as plain text: asked before an act on all of them."""
-    wanted = Filter.parse(request.GET, strict=True)
-    number = matching.queryset(wanted).count()
+    """How many an act on all that match would mean now, as plain text."""
+    number = bulk.how_many(Filter.parse(request.GET, strict=True))
     return HttpResponse(str(number), content_type="text/plain; charset=utf-8")
 
 

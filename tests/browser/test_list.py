@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.conftest import Complaints
 from tests.browser.stage import Stage
-from tests.browser.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
