@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LoginView
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
 from devices.api import api
+from devices.api.problems import nowhere
 from devices.views import (
     bulk,
     dashboard,
@@ -14,6 +15,7 @@ from devices.views import (
     host,
     leaving,
     lists,
+    metrics,
     saved_views,
     tokens,
     wall,
@@ -47,5 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tokens/", tokens.token_page, name="tokens"),
     path("tokens/<int:token_id>/revoke", tokens.revoke, name="revoke"),
     path("wall", wall.wall, name="wall"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("api/v1/", api.urls),
+    re_path(r"^api(?:/|$)", nowhere),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NoReturn, cast
 
 from django.conf import settings
@@ -11,16 +13,25 @@ from django.middleware.csrf import CsrfViewMiddleware
 from ninja.errors import AuthenticationError, HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
+from devices.models import Token
 from devices.services import tokens
 
 NO_TOKEN = "This needs a token (Authorization: Bearer …) or a log-in; make a token on the page."
 BAD_TOKEN = "The token is unknown, revoked or expired; make a new one on the page."
 NO_CSRF = "The CSRF token is missing or wrong; load the page again, or use a token."
+READ_ONLY = "This token may look and change nothing; use one of scope full."
+METRICS_ONLY = "This token opens /metrics and nothing else; use one of scope read or full."
+LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def actor(request: HttpRequest) -> AbstractBaseUser:
     """The user whose token or session this request carries."""
     return cast(AbstractBaseUser, request.auth)  # type: ignore[attr-defined]
+
+
+def token_id(request: HttpRequest) -> int | None:
+    """The id of the token this request carries; None for a session."""
+    return cast("int | None", getattr(request, "token_id", None))
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -45,8 +56,16 @@ class TokenAuth(HttpBearer):
     """`Authorization: Bearer <token>`; a wrong token is refused whatever else is sent."""
 
     def authenticate(self, request: HttpRequest, token: str) -> AbstractBaseUser:
-        """Whose token it is; raises AuthenticationError."""
-        return tokens.user_for(token.strip()) or refuse(BAD_TOKEN)
+        """Whose token it is; raises AuthenticationError, or HttpError 403 beyond its scope."""
+        found = tokens.bearer(token.strip())
+        if found is None:
+            refuse(BAD_TOKEN)
+        if found.scope == Token.Scope.METRICS:
+            raise HttpError(403, METRICS_ONLY)
+        if found.scope == Token.Scope.READ and request.method not in LOOKING:
+            raise HttpError(403, READ_ONLY)
+        request.token_id = found.token_id  # type: ignore[attr-defined]
+        return found.user
 
 
 class SessionAuth(APIKeyCookie):
@@ -65,3 +84,13 @@ class SessionAuth(APIKeyCookie):
         if not _csrf_is_right(request):
             raise HttpError(403, NO_CSRF)
         return request.user
+
+
+def admission(request: HttpRequest) -> Callable[[], bool]:
+    """Asks the database whether who sent this request would still be let in."""
+    token = token_id(request)
+    if token is not None:
+        return partial(tokens.works, token)
+    session = request.session
+    key = session.session_key
+    return lambda: key is not None and session.exists(key)

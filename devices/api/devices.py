@@ -9,33 +9,57 @@ import redis
 from django.http import HttpRequest
 from ninja import Path, Query, Router
 
-from devices.api.schemas import DeviceDetailOut, DeviceOut, DevicesOut, EventOut, ProblemOut
+from devices.api.cursors import Cursor, Limit, cursor_of, number_of
+from devices.api.filtering import DeviceFilter
+from devices.api.schemas import (
+    CountOut,
+    DeviceDetailOut,
+    DeviceOut,
+    DevicesOut,
+    EventOut,
+    EventsOut,
+    ProblemOut,
+    TagsOut,
+)
 from devices.models import Device, Event
-from devices.services import bus, listing
-from devices.services.matching import Filter
-from devices.states import State
+from devices.services import asked, bus, listing, matching, tagging
 
 router = Router()
 
+LIST = "devices"
+TIMELINE = "timeline"
 Serial = Annotated[str, Path(max_length=64)]
 
 
-@router.get("/devices", response=DevicesOut, summary="List devices")
+@router.get("/devices", response={200: DevicesOut, 422: ProblemOut}, summary="List devices")
 def some(
     request: HttpRequest,
-    search: Annotated[str, Query(max_length=100)] = "",
-    state: State | None = None,
-    cursor: Annotated[int, Query(ge=0, lt=1 << 63)] = 0,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    wanted: Annotated[DeviceFilter, Query()],
+    cursor: Cursor = "",
+    limit: Limit = 100,
 ) -> dict[str, Any]:
     """Devices that match, oldest first; those gone only with `state=gone`."""
-    wanted = Filter(search=search, states=(state,) if state else ())
-    found = listing.devices_after(cursor, limit + 1, wanted)
+    after = number_of(LIST, cursor) or 0
+    found = listing.devices_after(after, limit + 1, wanted.wanted())
     more = len(found) > limit
     return {
         "devices": [_device(device) for device in found[:limit]],
-        "next": found[limit - 1].id if more else None,
+        "next": cursor_of(LIST, found[limit - 1].id) if more else None,
     }
+
+
+@router.get(
+    "/devices/count", response={200: CountOut, 422: ProblemOut}, summary="Count devices"
+)
+def count(request: HttpRequest, wanted: Annotated[DeviceFilter, Query()]) -> dict[str, int]:
+    """How many devices match."""
+    return {"count": matching.queryset(wanted.wanted()).count()}
+
+
+@router.get("/tags", response=TagsOut, summary="All tags")
+def tags(request: HttpRequest) -> dict[str, Any]:
+    """The tags there are, and how many devices have each."""
+    return {"tags": [{"name": name, "devices": n} for name, n in tagging.counts().items()]}
 
 
 @router.get(
@@ -57,10 +81,33 @@ def one(request: HttpRequest, serial: Serial) -> dict[str, Any]:
     }
 
 
+@router.get(
+    "/devices/{serial}/events",
+    response={200: EventsOut, 404: ProblemOut, 422: ProblemOut},
+    summary="What happened to a device",
+)
+def timeline(
+    request: HttpRequest, serial: Serial, cursor: Cursor = "", limit: Limit = 100
+) -> dict[str, Any]:
+    """A device's timeline, newest first, as far back as it is kept."""
+    device = listing.device(serial)
+    found = asked.events_before(device, number_of(TIMELINE, cursor), limit + 1)
+    more = len(found) > limit
+    return {
+        "events": [_event(event) for event in found[:limit]],
+        "next": cursor_of(TIMELINE, found[limit - 1].pk) if more else None,
+    }
+
+
 def _device(device: Device) -> dict[str, Any]:
-    names = DeviceOut.model_fields.keys() - {"host", "firmware"}
-    values = {name: getattr(device, name) for name in names}
-    return {**values, "host": device.host.name, "firmware": device.firmware.version}
+    names = DeviceOut.model_fields.keys() - {"host", "firmware", "architecture", "tags"}
+    return {
+        **{name: getattr(device, name) for name in names},
+        "host": device.host.name,
+        "firmware": device.firmware.version,
+        "architecture": device.firmware.architecture,
+        "tags": sorted(tag.name for tag in device.tags.all()),
+    }
 
 
 def _last_heard(device: Device) -> datetime | None:

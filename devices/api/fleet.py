@@ -1,4 +1,4 @@
-"""The fleet as a whole: its summary, its hosts."""
+"""The fleet as a whole: its summary, its hosts, what fits, what it runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from devices.api.schemas import HostsOut, SummaryOut
+from devices.api.schemas import (
+    CapacityOut,
+    FirmwaresOut,
+    HostOut,
+    HostsOut,
+    ProblemOut,
+    SummaryOut,
+)
+from devices.errors import NotFound
+from devices.models import Device
+from devices.services import capacity as capacities
+from devices.services import firmware as images
 from devices.services import summary as service
 
 router = Router()
@@ -19,7 +30,28 @@ def summary(request: HttpRequest) -> dict[str, Any]:
     return service.summary()
 
 
+@router.get("/capacity", response=CapacityOut, summary="How many devices fit")
+def capacity(request: HttpRequest, start: Device.Start = Device.Start.WARM) -> dict[str, Any]:
+    """How many more devices fit that are started so, what one costs, and what is free."""
+    return capacities.fleet_capacity(start).to_json()
+
+
 @router.get("/hosts", response=HostsOut, summary="All hosts")
 def hosts(request: HttpRequest) -> dict[str, Any]:
     """The machines that run guests: what they are, how they feel, what they can accelerate."""
-    return {"hosts": service.summary()["hosts"]}
+    return {"hosts": service.hosts()}
+
+
+@router.get("/hosts/{name}", response={200: HostOut, 404: ProblemOut}, summary="One host")
+def host(request: HttpRequest, name: str) -> dict[str, Any]:
+    """One machine that runs guests."""
+    for each in service.hosts():
+        if each["name"] == name:
+            return each
+    raise NotFound(f"There is no host {name[:40]}.")
+
+
+@router.get("/firmware", response=FirmwaresOut, summary="All firmware")
+def firmware(request: HttpRequest) -> dict[str, Any]:
+    """The firmware that was imported, newest first."""
+    return {"firmware": images.in_use()}

@@ -1,4 +1,4 @@
-"""The shapes the API takes and gives; times in ISO 8601, names carry their units."""
+"""The shapes the API gives; times in ISO 8601, names carry their units."""
 
 from __future__ import annotations
 
@@ -6,65 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
-from devices.services.operations import MOST
-
-Count = Annotated[int, Field(strict=True, ge=1, le=MOST, examples=[10])]
-Serial = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class OperationIn(Schema):
-    """What is asked of many devices."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Literal["add", "remove"]
-    count: Count | None = None
-    start: Literal["cold", "warm"] = "warm"
-    serials: Annotated[list[Serial], Field(min_length=1, max_length=MOST)] | None = None
-
-    @model_validator(mode="after")
-    def _one_of_count_and_serials(self) -> OperationIn:
-        if self.serials is not None and self.kind != "remove":
-            raise ValueError("serials belong to remove only.")
-        if (self.count is None) == (self.serials is None):
-            raise ValueError(
-                "count is missing."
-                if self.kind == "add"
-                else "remove takes either count or serials."
-            )
-        return self
-
-
-class OperationOut(Schema):
-    """An operation with its progress; `held` is what keeps it from starting more, if anything."""
-
-    id: int
-    kind: str
-    state: Literal["running", "succeeded", "partly", "failed", "cancelled"]
-    count: int
-    done: int
-    failed: int
-    cancelled: int
-    pending: int
-    actor: str
-    note: str
-    created_at: datetime
-    ended_at: datetime | None
-    seconds: float
-    rate_per_s: float
-    eta_s: float | None
-    p50_s: float | None
-    p95_s: float | None
-    cancel_requested: bool
-    held: str
-
-
-class OperationsOut(Schema):
-    """The newest operations, newest first."""
-
-    operations: list[OperationOut]
+from devices.api.operation_schemas import OperationOut
 
 
 class FirmwareOut(Schema):
@@ -74,6 +18,20 @@ class FirmwareOut(Schema):
     version: str
     uuid: str
     sha256: str
+
+
+class FirmwareDetailOut(FirmwareOut):
+    """A firmware that was imported, and how many devices have it."""
+
+    size_bytes: int
+    imported_at: datetime
+    devices: int
+
+
+class FirmwaresOut(Schema):
+    """All firmware, newest first."""
+
+    firmware: list[FirmwareDetailOut]
 
 
 class HostOut(Schema):
@@ -146,10 +104,12 @@ class DeviceOut(Schema):
     state_since: datetime
     reason: str
     host: str
+    architecture: str
     start: str
     firmware: str
     reported_version: str
     reported_slot: str
+    tags: list[str]
     requested_at: datetime
     spawned_at: datetime | None
     online_at: datetime | None
@@ -160,7 +120,26 @@ class DevicesOut(Schema):
     """Some devices, oldest first; `next` is the cursor of the rest, null at the end."""
 
     devices: list[DeviceOut]
-    next: int | None
+    next: str | None
+
+
+class CountOut(Schema):
+    """How many there are."""
+
+    count: int
+
+
+class TagOut(Schema):
+    """A tag and how many devices have it."""
+
+    name: str
+    devices: int
+
+
+class TagsOut(Schema):
+    """All tags, by name."""
+
+    tags: list[TagOut]
 
 
 class EventOut(Schema):
@@ -174,8 +153,15 @@ class EventOut(Schema):
     operation: int | None
 
 
+class EventsOut(Schema):
+    """Events, newest first; `next` is the cursor of the rest, null at the end."""
+
+    events: list[EventOut]
+    next: str | None
+
+
 class DeviceDetailOut(DeviceOut):
-    """One device with its process and its history, newest event first."""
+    """One device with its process and its newest events, newest first."""
 
     firmware_sha256: str
     reported_start: str
@@ -186,25 +172,27 @@ class DeviceDetailOut(DeviceOut):
 
 
 class TokenIn(Schema):
-    """A token to be made."""
+    """A token to be made; it does not expire where no days are given."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
+    scope: Literal["full", "read", "metrics"] = "full"
     expires_in_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = None
 
 
 class TokenOut(Schema):
-    """A token; its key is not kept."""
+    """A token; its key is not kept. One of scope `wall` is a link for a screen."""
 
     id: int
     name: str
+    scope: Literal["full", "read", "metrics", "wall"]
     created_at: datetime
     expires_at: datetime | None
 
 
 class TokensOut(Schema):
-    """Your tokens that still work, newest first."""
+    """Your tokens that are not revoked, newest first."""
 
     tokens: list[TokenOut]
 

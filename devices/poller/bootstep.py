@@ -21,6 +21,7 @@ from devices.host import inventory
 from devices.host.endings import Ending, OomWatch
 from devices.host.guest_memory import GuestCost
 from devices.poller.guest import GuestRef, guest_ref
+from devices.poller.own_processes import OwnProcesses
 from devices.poller.pss import PssRotation, PssThread
 from devices.poller.publisher import LatestPublisher
 from devices.poller.roster import RosterKeeper
@@ -60,7 +61,7 @@ class Poller:
     """
 
     def __init__(self, host: str) -> None:
-        from devices.services import bus, deaths, guests
+        from devices.services import bus, deaths, guests, usage
 
         _raise_open_files()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -80,9 +81,19 @@ class Poller:
             load_pss=lambda: bus.pss(host),
         )
         self._publisher = LatestPublisher()
+        own = OwnProcesses(
+            settings.VAR_DIR / "run",
+            offer=self._publisher.offer,
+            keep=lambda uses: usage.keep_processes(host, uses),
+        )
+
+        def each_second() -> None:
+            killed.note()
+            own.note()
+
         self._sampler = Sampler(
             host, voice=bus, roster=self._roster, offer=self._publisher.offer,
-            each_second=killed.note,
+            each_second=each_second,
         )
 
     def start(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from devices.firmware import artifact
 from devices.firmware.errors import CorruptFirmware
 from devices.models import Firmware
+from devices.states import State
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -45,3 +48,11 @@ def register(folder: Path) -> Firmware:
 def image(architecture: str, sha256: str) -> artifact.FirmwareImage:
     """The image, its hash checked once in this process; raises CorruptFirmware."""
     return artifact.load(folder_of(architecture, sha256), verify=True)
+
+
+def in_use() -> list[dict[str, Any]]:
+    """All firmware, newest first, with how many devices have it."""
+    there = Count("device", filter=~Q(device__state=State.GONE))
+    names = ("architecture", "version", "uuid", "sha256", "size_bytes", "imported_at")
+    found = Firmware.objects.annotate(devices=there).order_by("-imported_at", "-id")
+    return list(found.values(*names, "devices"))

@@ -34,7 +34,7 @@ def summary() -> dict[str, Any]:
         "fits": fleet.fits,
         "capacity": fleet.to_json(),
         "notices": [notice.to_json() for notice in deaths.notices()],
-        "hosts": [host(each) for each in Host.objects.order_by("id")],
+        "hosts": hosts(),
         "operations": [o.to_json() for o in operations.recent(5)],
         "firmware": firmware
         and {
@@ -44,6 +44,11 @@ def summary() -> dict[str, Any]:
             "sha256": firmware.sha256,
         },
     }
+
+
+def hosts() -> list[dict[str, Any]]:
+    """Every host: what it is, its newest sample, what its processes say."""
+    return [host(each) for each in Host.objects.order_by("id")]
 
 
 def host(row: Host) -> dict[str, Any]:

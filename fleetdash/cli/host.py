@@ -13,6 +13,7 @@ from fleetdash.cli.errors import CliError
 
 if TYPE_CHECKING:
     # httpx takes most of the start-up time
+    from fleetdash.cli.arguments import Commands
     from fleetdash.cli.client import Fleet
 
 POLL_S = 0.3
@@ -31,7 +32,7 @@ HELP = """\
 USUAL_PAGES, USUAL_SLEEP_MS = 1000, 20
 
 
-def add_to(commands: Any) -> None:
+def register(commands: Commands) -> None:
     """Make `fleet host` known to the parser."""
     host = commands.add_parser(
         "host", help="say how a machine's levers are, and set them",
@@ -40,6 +41,7 @@ def add_to(commands: Any) -> None:
     host.add_argument("words", nargs="*", metavar="[NAME] [set LEVER VALUE...]")
     host.add_argument("--yes", action="store_true", help="change the machine without asking")
     host.add_argument("--json", action="store_true", dest="as_json", help="for programs")
+    host.set_defaults(run=run)
 
 
 def run(fleet: Fleet, given: argparse.Namespace) -> int:

@@ -1,30 +1,53 @@
-"""Commands that look: `ls`, `show`, `status`, `wait`."""
+"""Commands that look: `status`, `ls`, `show`, `console`."""
 
 from __future__ import annotations
 
-import json
+import argparse
 import shlex
 import sys
-import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from fleetdash.cli import text
-from fleetdash.cli.client import Fleet
-from fleetdash.cli.errors import Unreachable
+from fleetdash.cli.arguments import add_filters, add_json, filters
 
-POLL_S = 0.5
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON for programs."""
-    print(json.dumps(value, indent=2))
+if TYPE_CHECKING:
+    from fleetdash.cli.arguments import Commands
+    from fleetdash.cli.client import Fleet
 
 
-def ls(fleet: Fleet, *, state: str, search: str, as_json: bool) -> int:
-    """List devices."""
-    devices = list(fleet.devices(state=state, search=search))
-    if as_json:
-        print_json(devices)
+def register(commands: Commands) -> None:
+    """Add these commands."""
+    status = commands.add_parser("status", help="say how the fleet is")
+    add_json(status)
+    status.set_defaults(run=_status)
+
+    ls = commands.add_parser("ls", help="list devices")
+    add_filters(ls)
+    ls.add_argument("--count", action="store_true", help="only how many")
+    add_json(ls)
+    ls.set_defaults(run=_ls)
+
+    show = commands.add_parser("show", help="show one device")
+    show.add_argument("serial", metavar="SERIAL")
+    show.add_argument("--console", action="store_true", help="what it printed, at most 64 KiB")
+    add_json(show)
+    show.set_defaults(run=_show)
+
+    console = commands.add_parser("console", help="what a device printed, at most 64 KiB")
+    console.add_argument("serial", metavar="SERIAL")
+    console.set_defaults(run=_console)
+
+
+def _ls(fleet: Fleet, given: argparse.Namespace) -> int:
+    query = filters(given)
+    if given.count:
+        found = fleet.get("devices/count", **query)
+        print(text.as_json(found) if given.as_json else found["count"])
+        return 0
+    devices = list(fleet.devices(**query))
+    if given.as_json:
+        text.print_json(devices)
     elif devices:
         rows = [
             (
@@ -34,32 +57,37 @@ def ls(fleet: Fleet, *, state: str, search: str, as_json: bool) -> int:
                 d["host"],
                 d["start"],
                 d["reported_version"] or "-",
+                " ".join(d["tags"]) or "-",
                 d["reason"],
             )
             for d in devices
         ]
-        heading = ("SERIAL", "STATE", "SINCE (UTC)", "HOST", "START", "FIRMWARE", "REASON")
+        heading = ("SERIAL", "STATE", "SINCE (UTC)", "HOST", "START", "FIRMWARE", "TAGS", "REASON")
         print(text.columns(heading, rows))
-    elif state or search:
+    elif query:
         print("No device matches.")
     else:
         print("No devices yet. Add some: bin/fleet add 10")
     return 0
 
 
-def show(fleet: Fleet, serial: str, *, console: bool, as_json: bool) -> int:
-    """Show one device, or what it printed."""
-    from urllib.parse import quote
+def _path(serial: str) -> str:
+    return f"devices/{quote(serial, safe='')}"
 
-    path = f"devices/{quote(serial, safe='')}"
-    if console:
-        output = fleet.text(f"{path}/console")
-        safe = text.clean(output.replace("\r\n", "\n"), keep="\n\t")
-        sys.stdout.write(safe if sys.stdout.isatty() else output)
-        return 0
-    device = fleet.get(path)
-    if as_json:
-        print_json(device)
+
+def _console(fleet: Fleet, given: argparse.Namespace) -> int:
+    output = fleet.text(f"{_path(given.serial)}/console")
+    safe = text.clean(output.replace("\r\n", "\n"), keep="\n\t")
+    sys.stdout.write(safe if sys.stdout.isatty() else output)
+    return 0
+
+
+def _show(fleet: Fleet, given: argparse.Namespace) -> int:
+    if given.console:
+        return _console(fleet, given)
+    device = fleet.get(_path(given.serial))
+    if given.as_json:
+        text.print_json(device)
         return 0
     reason = f" ({device['reason']})" if device["reason"] else ""
     firmware = f"{device['firmware']} {device['firmware_sha256'][:12]}"
@@ -69,7 +97,8 @@ def show(fleet: Fleet, serial: str, *, console: bool, as_json: bool) -> int:
         ("state", f"{device['state']} since {text.moment(device['state_since'])}{reason}"),
         ("host", device["host"]),
         ("start", device["start"]),
-        ("firmware", firmware),
+        ("firmware", f"{device['architecture']} {firmware}"),
+        ("tags", " ".join(device["tags"]) or "-"),
         ("reported", reported),
         ("last heard", text.moment(device["last_heard_at"])),
         ("process", device["pid"] or "-"),
@@ -97,11 +126,10 @@ def _arguments(command_line: list[str]) -> list[str]:
     return lines
 
 
-def status(fleet: Fleet, *, as_json: bool) -> int:
-    """Say how the fleet is."""
+def _status(fleet: Fleet, given: argparse.Namespace) -> int:
     summary = fleet.get("summary")
-    if as_json:
-        print_json(summary)
+    if given.as_json:
+        text.print_json(summary)
         return 0
     print(f"{summary['online']} online of {summary['total']}; {summary['fits']} more fit")
     for notice in summary["notices"]:
@@ -117,7 +145,7 @@ def status(fleet: Fleet, *, as_json: bool) -> int:
             print(text.clean(f"  lacking: {sentence}"))
     for operation in summary["operations"]:
         if operation["state"] == "running":
-            print(f"operation {operation['id']}: {operation['kind']}, {text.progress(operation)}")
+            print(f"operation {operation['id']}: {text.kind(operation)}, {text.progress(operation)}")
     if summary["firmware"]:
         firmware = summary["firmware"]
         print(text.clean(f"firmware {firmware['version']} for {firmware['architecture']}"))
@@ -140,36 +168,3 @@ def _host(host: dict[str, Any]) -> str:
     said += f"; {text.gib(sample['memory']['available_bytes'])} free"
     return f"{said}, load {sample['load']['one']:.1f}" if sample.get("load") else said
 
-
-def wait(fleet: Fleet, *, online: int, timeout_s: float) -> int:
-    """Wait until so many devices are online; 1 when they are not in time."""
-    began_at = time.monotonic()
-    said: int | None = None
-    summary: dict[str, Any] | None = None
-    trouble: Unreachable | None = None
-    while True:
-        try:
-            summary, trouble = fleet.get("summary"), None
-        except Unreachable as error:  # it may be restarting; the time limit decides
-            trouble = error
-        waited_s = time.monotonic() - began_at
-        if summary is not None and trouble is None:
-            if summary["online"] >= online:
-                print(f"{summary['online']} online after {text.seconds(waited_s)}")
-                return 0
-            if summary["online"] != said:
-                said = summary["online"]
-                print(f"{said} of {online} online", flush=True)
-        if waited_s >= timeout_s:
-            break
-        time.sleep(min(POLL_S, max(0.05, timeout_s - waited_s)))
-    if trouble is not None or summary is None:
-        raise trouble or Unreachable("Nothing was heard of the fleet.")
-    others = {s: n for s, n in summary["counts"].items() if n and s not in {"online", "gone"}}
-    rest = ", ".join(f"{n} {state}" for state, n in others.items()) or "there are no others"
-    print(
-        f"fleet: Only {summary['online']} of {online} devices are online after "
-        f"{text.seconds(timeout_s)}: {rest}.",
-        file=sys.stderr,
-    )
-    return 1

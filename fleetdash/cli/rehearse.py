@@ -13,7 +13,7 @@ from urllib.parse import quote
 from fleetdash.cli import standing, text
 from fleetdash.cli.client import Fleet
 from fleetdash.cli.errors import CliError
-from fleetdash.cli.looking import print_json
+from fleetdash.cli.text import print_json
 from fleetdash.cli.standing import Check
 
 # looking at an operation costs the fleet the more, the larger it is
@@ -128,7 +128,7 @@ class Rehearsal:
         """Remove what was added, whatever became of it."""
         if self._running is not None:
             with contextlib.suppress(CliError):
-                self.fleet.cancel(self._running)
+                self.fleet.post(f"operations/{self._running}/cancel")
             operation = self.fleet.get(f"operations/{self._running}")
             self.added += [
                 d["serial"]

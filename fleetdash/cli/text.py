@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 GIB = 1 << 30
+# what a device is once an operation is done with it
+DONE = {
+    "add": "online",
+    "remove": "removed",
+    "reboot": "rebooted",
+    "shut_down": "shut down",
+    "power_off": "off",
+    "power_on": "online",
+    "tag": "tagged",
+}
+
+
+def as_json(value: Any) -> str:
+    """The value as JSON, for programs."""
+    return json.dumps(value, indent=2)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON for programs."""
+    print(as_json(value))
 
 
 def clean(value: object, *, keep: str = "") -> str:
@@ -80,4 +101,9 @@ def outcome(operation: dict[str, Any]) -> str:
 
 def done_word(operation: dict[str, Any]) -> str:
     """What a device is once the operation is done with it."""
-    return {"add": "online", "remove": "removed"}.get(operation["kind"], "done")
+    return DONE.get(operation["kind"], "done")
+
+
+def kind(operation: dict[str, Any]) -> str:
+    """What an operation does, in words: `shut down`."""
+    return str(operation["kind"]).replace("_", " ")

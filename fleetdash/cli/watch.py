@@ -24,14 +24,13 @@ class Show(Protocol):
     def __call__(self, operation: dict[str, Any]) -> None: ...
 
 
-def watch(fleet: Fleet, operation: dict[str, Any]) -> int:
-    """Show an operation until it ends; gives the command's status.
+def watch(fleet: Fleet, operation: dict[str, Any], *, as_json: bool = False) -> int:
+    """Show an operation until it ends, or give it as JSON then; gives the command's status.
 
     Ctrl-C leaves the operation running. A web process that restarts meanwhile is waited for.
     """
-    begun_at = operation["created_at"]
     try:
-        with _bar() if sys.stdout.isatty() else _lines() as show:
+        with _nothing() if as_json else _bar() if sys.stdout.isatty() else _lines() as show:
             for now in _until_it_ends(fleet, operation):
                 operation = now
                 show(operation)
@@ -41,9 +40,12 @@ def watch(fleet: Fleet, operation: dict[str, Any]) -> int:
             f"Cancel it with: bin/fleet cancel {operation['id']}"
         )
         return 130
-    print(text.outcome(operation))
-    if operation["failed"]:
-        _say_why(fleet, begun_at)
+    if as_json:
+        text.print_json(operation)
+    else:
+        print(text.outcome(operation))
+        if operation["failed"]:
+            _say_why(fleet, operation)
     return 0 if operation["state"] == "succeeded" else 1
 
 
@@ -62,12 +64,20 @@ def _until_it_ends(fleet: Fleet, operation: dict[str, Any]) -> Iterator[dict[str
                 raise
 
 
-def _say_why(fleet: Fleet, since: str) -> None:
-    failed = [d for d in fleet.devices(state="failed") if d["requested_at"] >= since]
-    for device in failed[:REASONS_SHOWN]:
-        print(text.clean(f"  {device['serial']}: {device['reason'] or 'no reason is known'}"))
-    if len(failed) > REASONS_SHOWN:
-        print(f"  and {len(failed) - REASONS_SHOWN} more: bin/fleet ls --state failed")
+def _say_why(fleet: Fleet, operation: dict[str, Any]) -> None:
+    path = f"operations/{operation['id']}/devices"
+    for device in fleet.some(path, "devices", REASONS_SHOWN, outcome="failed"):
+        serial = device["serial"]
+        reason = device["reason"] or fleet.get(f"devices/{serial}")["reason"]
+        print(text.clean(f"  {serial}: {reason or 'no reason is known'}"))
+    if operation["failed"] > REASONS_SHOWN:
+        more = operation["failed"] - REASONS_SHOWN
+        print(f"  and {more} more: bin/fleet operation {operation['id']} --outcome failed")
+
+
+@contextmanager
+def _nothing() -> Iterator[Show]:
+    yield lambda operation: None
 
 
 @contextmanager
@@ -103,7 +113,7 @@ def _bar() -> Iterator[Show]:
             ended = operation["done"] + operation["failed"] + operation["cancelled"]
             progress.update(
                 task,
-                description=f"{operation['kind']} {operation['count']}",
+                description=f"{text.kind(operation)} {operation['count']}",
                 total=max(1, ended + operation["pending"]),
                 completed=ended,
                 said=text.progress(operation),

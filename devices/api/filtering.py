@@ -1,0 +1,46 @@
+"""Which devices are meant, in an address or in a body."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from devices.services.matching import MOST_CHARACTERS, MOST_VALUES, Filter
+from devices.states import State
+
+Word = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+Words = Annotated[list[Word], Field(default_factory=list, max_length=MOST_VALUES)]
+Age = Annotated[
+    str,
+    Field(
+        max_length=10,
+        pattern=r"^([0-9]{1,9}[smhdw]?)?$",
+        description="Seconds, or a number with s, m, h, d or w: `90s`, `2h`.",
+    ),
+]
+
+
+class DeviceFilter(Schema):
+    """Which devices: each field given must hold, its values are alternatives.
+
+    A device must have every one of the tags. Without `state` those that are gone are left out.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    search: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
+    state: Annotated[list[State], Field(default_factory=list, max_length=MOST_VALUES)]
+    host: Words
+    architecture: Words
+    firmware: Words
+    slot: Annotated[list[Literal["a", "b"]], Field(default_factory=list, max_length=2)]
+    start: Annotated[list[Literal["cold", "warm"]], Field(default_factory=list, max_length=2)]
+    tag: Words
+    older: Age = ""
+    younger: Age = ""
+
+    def wanted(self) -> Filter:
+        """The filter; raises BadRequest for what makes no sense."""
+        return Filter.parse(self.model_dump(), strict=True)
