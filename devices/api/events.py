@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from asgiref.sync import SyncToAsync
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from ninja import Header, Query, Router
+from ninja import Header, Query, Router, Schema
+from pydantic import Field
 
 from devices.api import auth, event_tail
 from devices.api.description import ANSWERS_WITH
@@ -26,10 +27,15 @@ PING = b": ping\n\n"
 CHUNK = 64 * 1024
 AGAIN_S = 5
 Id = Annotated[int, Query(ge=0, lt=1 << 63)]
-Kinds = Annotated[
-    list[Literal["device", "host", "operation"]],
-    Query(max_length=3, description="Only these; all when left out."),
-]
+
+
+class EventFilter(Schema):
+    """Which events; each field given must hold."""
+
+    kind: Annotated[
+        list[Literal["device", "host", "operation"]], Field(default_factory=list, max_length=3)
+    ]
+    serial: Annotated[str, Field(max_length=64)] = ""
 
 
 @router.get(
@@ -40,8 +46,7 @@ Kinds = Annotated[
 )
 async def events(
     request: HttpRequest,
-    kind: Kinds = [],  # noqa: B006
-    serial: Annotated[str, Query(max_length=64)] = "",
+    wanted: Annotated[EventFilter, Query()],
     after: Id | None = None,
     last_event_id: Annotated[
         int | None, Header(alias="Last-Event-ID", ge=0, lt=1 << 63)
@@ -61,7 +66,7 @@ async def events(
         refusal["Retry-After"] = str(AGAIN_S)
         return refusal
     last = after if last_event_id is None else last_event_id
-    listener = Listener(tail, frozenset(kind), serial, last, auth.admission(request))
+    listener = Listener(tail, wanted, last, auth.admission(request))
     stream = StreamingHttpResponse(listener.stream(), content_type="text/event-stream")
     stream["Cache-Control"] = "no-store"
     stream["X-Accel-Buffering"] = "no"  # nginx would keep it back
@@ -74,14 +79,13 @@ class Listener:
     def __init__(
         self,
         tail: Tail,
-        kinds: frozenset[str],
-        serial: str,
+        wanted: EventFilter,
         last_id: int | None,
         admitted: Callable[[], bool],
     ) -> None:
         self._tail = tail
-        self._kinds = kinds
-        self._serial = serial
+        self._kinds = frozenset(wanted.kind)
+        self._serial = wanted.serial
         self._last_id = last_id
         self._admitted = admitted
 

@@ -16,7 +16,8 @@ Age = Annotated[
     str,
     Field(
         max_length=10,
-        pattern=r"^([0-9]{1,9}[smhdw]?)?$",
+        # described only: the service says what is wrong in a sentence
+        json_schema_extra={"pattern": "^([0-9]{1,9}[smhdw]?)?$"},
         description="Seconds, or a number with s, m, h, d or w: `90s`, `2h`.",
     ),
 ]

@@ -46,7 +46,7 @@ def ask(
     asked for than fits; nothing is begun then.
     """
     user = actor(request)
-    if wish.kind == Operation.Kind.ADD:
+    if wish.kind == "add":
         operation = service.request_add(
             count=wish.count or 0, actor=user, start=wish.start, idempotency_key=idempotency_key
         )
@@ -113,13 +113,8 @@ def one(request: HttpRequest, operation_id: OperationId) -> OperationView:
 def cancel(
     request: HttpRequest, operation_id: OperationId, idempotency_key: IdempotencyKey = None
 ) -> OperationView:
-    """Leave alone what has not begun yet; what has begun goes on to its end.
-
-    With a key, one that has been cancelled already is given as it is.
-    """
-    if idempotency_key is not None and service.get(operation_id).cancel_requested:
-        return service.get(operation_id)
-    service.cancel(operation_id, actor(request))
+    """Leave alone what has not begun yet; what has begun goes on to its end."""
+    service.cancel(operation_id, actor(request), idempotency_key)
     return service.get(operation_id)
 
 

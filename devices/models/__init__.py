@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from devices.models.asked_once import AskedOnce
 from devices.models.device import Device
 from devices.models.event import Event
 from devices.models.firmware import Firmware
@@ -14,6 +15,6 @@ from devices.models.tag import Tag
 from devices.models.token import Token
 
 __all__ = [
-    "Device", "Event", "Firmware", "HistoryPoint", "Host", "Operation", "SavedView", "SeenNotice",
-    "Tag", "Target", "Token",
+    "AskedOnce", "Device", "Event", "Firmware", "HistoryPoint", "Host", "Operation", "SavedView",
+    "SeenNotice", "Tag", "Target", "Token",
 ]

@@ -22,13 +22,6 @@ class Token(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
-    # what whoever asked for it called the request, so that asking again makes no second one
-    idempotency_key = models.CharField(max_length=64, null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["user", "idempotency_key"], name="token_asked_once"),
-        ]
 
     def __str__(self) -> str:
         return self.name

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from devices.errors import Conflict, NotFound
 from devices.models import Operation, Target
-from devices.services import bus, transitions
+from devices.services import bus, once, transitions
 from devices.states import State
 
 Kind = Operation.Kind
@@ -22,17 +22,21 @@ _TOO_LATE = {
 CANCELLABLE = frozenset(set(Kind) - set(_TOO_LATE))
 
 
-def cancel(operation_id: int, actor: AbstractBaseUser | None) -> Operation:
+def cancel(
+    operation_id: int, actor: AbstractBaseUser | None, idempotency_key: str | None = None
+) -> Operation:
     """Begin nothing more of an operation; what has begun goes on to its end.
 
     Of an addition, devices that have not started are gone; of a power-on they are off again; of a
     reboot or shut-down, those that were not told yet run on. Raises NotFound, or Conflict when it
-    has ended or cannot be cancelled.
+    has ended or cannot be cancelled; with the same key as before it gives what it gave then.
     """
     with transaction.atomic():
         operation = Operation.objects.select_for_update().filter(id=operation_id).first()
         if operation is None:
             raise NotFound(f"There is no operation {operation_id}.")
+        if not once.is_first(actor, idempotency_key, f"cancelling operation {operation_id}"):
+            return operation
         if operation.state != Operation.State.RUNNING:
             raise Conflict(f"Operation {operation_id} has ended already ({operation.state}).")
         if refusal := _TOO_LATE.get(Kind(operation.kind)):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.models import Device, Event, Operation
-from devices.services import bus
+from devices.services import bus, once
 from devices.states import State
 
 
@@ -30,3 +30,4 @@ def tidy() -> None:
     if newest is not None:
         gone.exclude(id=newest.id).delete()
     Operation.objects.filter(ended_at__lt=old).delete()
+    once.forget(now - timedelta(days=1))

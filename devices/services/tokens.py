@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from devices.errors import BadRequest, Conflict, NotFound
 from devices.models import Token
+from devices.services import once
 
 PREFIXES = {
     Token.Scope.FULL: "fdt_",
@@ -47,26 +48,21 @@ def create(
 ) -> tuple[Token, str]:
     """A new token and its key, which cannot be had again.
 
-    Raises BadRequest, or Conflict when the idempotency key has made a token already: that one's
-    key was shown then.
+    Raises BadRequest, or Conflict when the idempotency key has made a token already.
     """
     name = name.strip()
     if not 1 <= len(name) <= 80 or not name.isprintable():
         raise BadRequest("A token needs a name of 1 to 80 characters, to know it by later.")
     key = PREFIXES[scope] + secrets.token_urlsafe(32)
-    try:
-        with transaction.atomic():
-            token = Token.objects.create(
-                user_id=user.pk, name=name, sha256=_hash(key), expires_at=expires_at, scope=scope,
-                idempotency_key=idempotency_key,
+    with transaction.atomic():
+        if not once.is_first(user, idempotency_key, f"a token called {name}"):
+            raise Conflict(
+                f"This idempotency key made a token called {name} already, whose key was shown "
+                "then; if it was lost, revoke that token and make a new one."
             )
-    except IntegrityError:
-        earlier = Token.objects.filter(user_id=user.pk, idempotency_key=idempotency_key).first()
-        made = f"token {earlier.pk}" if earlier else "another token"
-        raise Conflict(
-            f"This idempotency key made {made} already, whose key was shown then; if it was lost, "
-            "revoke that token and make a new one."
-        ) from None
+        token = Token.objects.create(
+            user_id=user.pk, name=name, sha256=_hash(key), expires_at=expires_at, scope=scope
+        )
     return token, key
 
 
@@ -78,7 +74,7 @@ def _working(*scopes: Token.Scope) -> QuerySet[Token]:
 
 
 def bearer(key: str) -> Bearer | None:
-    """Whose key this is and what it opens; None when it is unknown, revoked, expired or a wall's."""
+    """Whose key this is and what it opens; None when it is unknown, over, or a wall's."""
     found = _working(*BEARERS).select_related("user").filter(sha256=_hash(key)).first()
     return Bearer(found.user, found.scope, found.pk) if found else None
 

@@ -11,7 +11,7 @@ from devices.models import Token
 from devices.services import metrics as service
 from devices.services import tokens
 
-NO_TOKEN = "This needs a token of scope metrics (Authorization: Bearer fdm_…); make one on the page."
+NO_TOKEN = "This needs a token of scope metrics (Authorization: Bearer fdm_…), made on the page."
 BAD_TOKEN = "The token is unknown, revoked or expired; make a new one on the page."
 OTHER_SCOPE = "This token does not open /metrics; make one of scope metrics."
 OPENED_BY = (Token.Scope.METRICS, Token.Scope.FULL)

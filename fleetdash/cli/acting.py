@@ -82,7 +82,8 @@ def _is_like_a_number(word: str) -> bool:
 def _act(fleet: Fleet, given: argparse.Namespace) -> int:
     if "matching" in given.wish and given.verb and not given.yes:
         found = fleet.get("devices/count", **given.wish["matching"])["count"]
-        if found and not _agreed(f"{given.verb} {found:,} {'device' if found == 1 else 'devices'}?"):
+        devices = "device" if found == 1 else "devices"
+        if found and not _agreed(f"{given.verb} {found:,} {devices}?"):
             print("Nothing was done.", file=sys.stderr)
             return 1
     return begin(fleet, given.wish, given)

@@ -46,7 +46,7 @@ _fleet() {
 compdef _fleet fleet
 """
 _FISH = """\
-# completion of bin/fleet for fish; bin/fleet completion fish > ~/.config/fish/completions/fleet.fish
+# completion of bin/fleet for fish, to be put into ~/.config/fish/completions/fleet.fish
 complete -c fleet -f
 @words@
 """

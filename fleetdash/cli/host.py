@@ -188,6 +188,6 @@ def effect(lever: dict[str, Any]) -> str:
 
 
 def _print_json(value: Any) -> None:
-    from fleetdash.cli.looking import print_json
+    from fleetdash.cli.text import print_json
 
     print_json(value)

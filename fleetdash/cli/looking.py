@@ -145,7 +145,8 @@ def _status(fleet: Fleet, given: argparse.Namespace) -> int:
             print(text.clean(f"  lacking: {sentence}"))
     for operation in summary["operations"]:
         if operation["state"] == "running":
-            print(f"operation {operation['id']}: {text.kind(operation)}, {text.progress(operation)}")
+            said = f"{text.kind(operation)}, {text.progress(operation)}"
+            print(f"operation {operation['id']}: {said}")
     if summary["firmware"]:
         firmware = summary["firmware"]
         print(text.clean(f"firmware {firmware['version']} for {firmware['architecture']}"))

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from fleetdash.cli import (
     acting,
-    address,
     adding,
+    address,
     completion,
     events,
     facts,

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from fleetdash.cli import standing, text
 from fleetdash.cli.client import Fleet
 from fleetdash.cli.errors import CliError
-from fleetdash.cli.text import print_json
 from fleetdash.cli.standing import Check
+from fleetdash.cli.text import print_json
 
 # looking at an operation costs the fleet the more, the larger it is
 POLL_S = 0.3

@@ -47,9 +47,9 @@ def test_a_count_that_is_no_whole_number_in_range_is_422(client: Client, count: 
     ("wish", "sentence"),
     [
         ({"kind": "add"}, "count is missing."),
-        ({"kind": "add", "count": 1, "serials": ["a"]}, "serials belong to remove only."),
-        ({"kind": "remove"}, "remove takes either count or serials."),
-        ({"kind": "remove", "count": 1, "serials": ["a"]}, "remove takes either"),
+        ({"kind": "add", "count": 1, "serials": ["a"]}, "serials does not belong to add."),
+        ({"kind": "remove"}, "remove takes one of count, serials, matching."),
+        ({"kind": "remove", "count": 1, "serials": ["a"]}, "remove takes one of"),
         ({"kind": "remove", "serials": []}, "serials"),
         ({"kind": "explode", "count": 1}, "kind"),
         ({"count": 1}, "kind is missing."),
