@@ -5,7 +5,15 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
-from devices.services import carrying, launching, lever_work, retention, silence, tending
+from devices.services import (
+    carrying,
+    launching,
+    lever_work,
+    retention,
+    silence,
+    tending,
+    typists,
+)
 from devices.services import reaping as reap_service
 
 
@@ -55,3 +63,9 @@ def tidy() -> None:
 def act(host_name: str) -> None:
     """Carry out on this host what was asked of devices that are there."""
     carrying.carry_out(host_name)
+
+
+@shared_task
+def end_abandoned_typing() -> None:
+    """End what is typed by pages that have vanished."""
+    typists.end_abandoned()

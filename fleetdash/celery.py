@@ -51,6 +51,8 @@ app.conf.update(
                        "options": {"expires": 5}},
         "notice-silence": {"task": "devices.tasks.notice_silence", "schedule": 10.0,
                            "options": {"expires": 10}},
+        "end-typing": {"task": "devices.tasks.end_abandoned_typing", "schedule": 60.0,
+                       "options": {"expires": 60}},
         "tidy": {"task": "devices.tasks.tidy", "schedule": 3600.0,
                  "options": {"expires": 600}},
     },

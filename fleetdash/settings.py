@@ -30,6 +30,7 @@ DEVICE_MEMORY_MIB = env.integer("FLEETDASH_DEVICE_MEMORY_MIB", 128, least=64, mo
 BOOT_DEADLINE_S = env.integer("FLEETDASH_BOOT_DEADLINE_S", 180, least=5, most=3600)
 OFFLINE_AFTER_S = env.integer("FLEETDASH_OFFLINE_AFTER_S", 90, least=5, most=3600)
 LIVE_RECONNECT_S = env.integer("FLEETDASH_LIVE_RECONNECT_S", 21600, least=1, most=604800)
+CONSOLE_IDLE_S = env.integer("FLEETDASH_CONSOLE_IDLE_S", 300, least=1, most=86400)
 KSM = env.choice("FLEETDASH_KSM", "auto", of=("auto", "off", "leave"))
 # what tells this fleet from others on the machine; set by bin/up
 FLEET_ID = env.text("FLEETDASH_ID", HOST_NAME)

@@ -158,6 +158,12 @@ class Board:
         console.end += len(output)
         console.sequence = self._next()
 
+    def forget_console(self, serial: str, *topics: str) -> None:
+        """Nobody looks at a device's console any more, nor at these things about it."""
+        self.consoles.pop(serial, None)
+        for name in topics:
+            self.topics.pop(name, None)
+
     def console_frame(self, serial: str, held: tuple[int, int] | None) -> Frame | None:
         """What a viewer lacks of a device's output; `held` is (ring it knows, bytes it has)."""
         console = self.consoles.get(serial)

@@ -18,6 +18,8 @@ from django.conf import settings
 from devices.live import fragments, hub
 from devices.live.access import Access, access
 from devices.live.board import CORES, WALL
+from devices.live.keyboard import WORDS as KEYBOARD_WORDS
+from devices.live.keyboard import Keyboard
 from devices.live.lines import DirectLine, QueuedLine
 from devices.live.viewer import Viewer
 from devices.live.wall_links import CHECK_S, still_opens
@@ -26,7 +28,8 @@ from fleetdash import direct
 KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, fragments.NOTICES, CORES, WALL}
 MOST_MESSAGE_CHARACTERS = 4096
 ACK_BYTES = 4
-# what a browser may say; none of it changes the fleet, whoever says it
+# what any browser may say; none of it changes the fleet. Who may act and looks at a console may say
+# what `devices/live/keyboard.py` takes, too.
 WORDS = frozenset({"ack", "hidden", "rows", "wall"})
 LINK_WORDS = WORDS - {"rows"}
 # who may watch is asked again now and then, spread so that not all return at once
@@ -66,11 +69,13 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
     """Text to the browser is HTML that replaces elements by id, binary is `devices.live.frames`.
 
     From the browser: an acknowledgement as four bytes (u32, little-endian) or as
-    `{"ack": sequence}`; `{"hidden": bool}`, `{"rows": [slots]}`, `{"wall": "snapshot"}`. The query
-    names what is shown: `parts=counts,cores&console=<serial>`.
+    `{"ack": sequence}`; `{"hidden": bool}`, `{"rows": [slots]}`, `{"wall": "snapshot"}`, and of the
+    console `{"typing": name}` and `{"keys": text}`. The query names what is shown:
+    `parts=counts,cores&console=<serial>`.
     """
 
     viewer: Viewer | None = None
+    keyboard: Keyboard | None = None
     words = LINK_WORDS
     renewal: asyncio.Task[None] | None = None
     dismissal: asyncio.Task[None] | None = None
@@ -102,13 +107,23 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             parts |= {fragments.PROGRESS}
         if fragments.CAPACITY in parts:
             parts |= {fragments.NOTICES}
+        if serial:
+            parts |= {fragments.typist_part(serial)}
         viewer = Viewer(parts, fragments.row_state, serial)
+        if serial:
+            self.words = WORDS | KEYBOARD_WORDS
+            self.keyboard = Keyboard(serial, self.scope["user"], self._tell)
         self.line = await self._line(viewer)
         self.viewer = viewer
         self.renewal = asyncio.create_task(self._renew(allowed))
         hub.current().join(
             viewer, self.line, admission=allowed.admission, dismiss=self._dismiss
         )
+
+    def _tell(self, sentence: str) -> None:
+        if self.viewer is not None:
+            self.viewer.tell(fragments.typing_word(sentence))
+            hub.current().feed(self.viewer)
 
     def _dismiss(self) -> None:
         self.dismissal = asyncio.create_task(self._close(POLICY_VIOLATION))
@@ -155,7 +170,10 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             await self._close(TOO_BIG)
             return
         try:
-            self._take(self.viewer, json.loads(text_data))
+            message = json.loads(text_data)
+            self._take(self.viewer, message)
+            if self.keyboard is not None:
+                await self.keyboard.take(message)
         except (ValueError, TypeError, AttributeError, RecursionError):
             await self._close(POLICY_VIOLATION)
             return
@@ -175,6 +193,8 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         """Forget the browser."""
+        if self.keyboard is not None:
+            await self.keyboard.end("its page was left")
         if self.renewal is not None:
             self.renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):

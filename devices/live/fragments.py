@@ -93,6 +93,21 @@ def _operations(shown: Mapping[str, Any], parts: frozenset[str]) -> list[Fragmen
     return made
 
 
+def typist_part(serial: str) -> str:
+    """The name of the fragment that says who types on a device's console."""
+    return f"typist:{serial}"
+
+
+def typist(user: str, by: str) -> str:
+    """Who types on a console, if anybody; `by` names the page that does."""
+    return render_to_string("live/typist.html", {"user": user, "by": by})
+
+
+def typing_word(sentence: str) -> str:
+    """What is said of typing to one person alone."""
+    return render_to_string("live/typing_word.html", {"sentence": sentence})
+
+
 @lru_cache(maxsize=20_000)
 def row_state(slot: int, state: str) -> str:
     """The state of a device in a list, replaced as it changes."""

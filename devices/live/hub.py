@@ -22,7 +22,7 @@ from devices.live.board import Board
 from devices.live.message import Message
 from devices.live.subscription import Subscription
 from devices.live.viewer import Viewer
-from devices.services import bus
+from devices.services import bus, typists
 from devices.states import STARTING, State
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Hub:
         serial = viewer.console
         if serial and all(v.console != serial for v in self._viewers):
             self._subscription.leave_console(serial)
-            self.board.consoles.pop(serial, None)
+            self.board.forget_console(serial, fragments.typist_part(serial))
 
     def acknowledged(self, viewer: Viewer, sequence: int) -> None:
         """A browser has done with a message; it gets what it had to wait for."""
@@ -201,6 +201,10 @@ class Hub:
                 self.board.append_console(name, message)
             elif kind == "console-begin":
                 self.board.begin_console(name, message)
+            elif kind == "typist":
+                typist = typists.decode(message)
+                who = (typist.user, typist.by) if typist else ("", "")
+                self.board.put_html(fragments.typist_part(name), fragments.typist(*who))
         except (ValueError, TypeError, KeyError, IndexError, struct.error):
             log.exception("An unreadable message on %s was left out", channel)
             return

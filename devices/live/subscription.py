@@ -10,7 +10,7 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from devices.services import bus
+from devices.services import bus, typists
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ class Subscription:
     """Listens to the fleet's channels and to the consoles somebody looks at.
 
     `heard` gets a channel's name and the message; a console that begins to be followed is told as
-    `fleet:console-begin:<serial>` with all that is kept of it. `connected` is called each time the
-    subscription stands, for whatever was said before is lost.
+    `fleet:console-begin:<serial>` with all that is kept of it, then who types on it. `connected` is
+    called each time the subscription stands, for whatever was said before is lost.
     """
 
     def __init__(self, redis_url: str, heard: Heard, connected: Connected) -> None:
@@ -80,7 +80,7 @@ class Subscription:
         while True:
             for serial in followed - self._consoles:
                 followed.discard(serial)
-                await pubsub.unsubscribe(bus.console_channel(serial))
+                await pubsub.unsubscribe(bus.console_channel(serial), typists.channel(serial))
             for serial in self._consoles - followed:
                 followed.add(serial)
                 await self._follow(pubsub, serial)
@@ -90,7 +90,9 @@ class Subscription:
 
     async def _follow(self, pubsub: Any, serial: str) -> None:
         name = bus.console_channel(serial)
-        await pubsub.subscribe(name)
+        await pubsub.subscribe(name, typists.channel(serial))
         kept = await self._redis.getrange(name, -bus.CONSOLE_BYTES, -1)
         output = kept if isinstance(kept, bytes) else b""
         await self._heard(f"fleet:console-begin:{serial}", output)
+        typist = await self._redis.get(typists.channel(serial))
+        await self._heard(typists.channel(serial), typist or b"")

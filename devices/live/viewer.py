@@ -33,6 +33,7 @@ class Viewer:
     rows: frozenset[int] = frozenset()
     unacknowledged: deque[int] = field(default_factory=deque)
     waits: bool = False
+    _aside: str = ""
     _html_sent: int = 0
     _frames_sent: int = 0
     _rows_sent: int = 0
@@ -60,6 +61,10 @@ class Viewer:
     def forget_wall(self) -> None:
         """The browser met a gap: the next frame is a snapshot."""
         self._wall_base = 0
+
+    def tell(self, html: str) -> None:
+        """Something for this browser alone; what it has not been sent yet is replaced."""
+        self._aside = html
 
     def take(self, board: Board) -> list[Message]:
         """The messages to send now: the newest of what it lacks, never more than two on the way.
@@ -90,8 +95,9 @@ class Viewer:
             if slot in board.slots and board.slots[slot][0] > self._rows_sent
         ]
         found = board.html_message(self.parts, self._html_sent)
-        if moved:
-            pieces = "".join(self.row(slot, state) for slot, (_, state) in moved)
+        if moved or self._aside:
+            pieces = "".join(self.row(slot, state) for slot, (_, state) in moved) + self._aside
+            self._aside = ""
             shared = str(found.content).partition("-->")[2] if found else ""
             found = Message(board.sequence, f"<!--{board.sequence}-->{shared}{pieces}")
             # a place may soon hold another device, which is not the one in this row

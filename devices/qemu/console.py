@@ -1,4 +1,4 @@
-"""Records guests' consoles: one thread reads them all, another hands on what was read.
+"""Guests' consoles: one thread reads them all, another hands on what was read, anyone may write.
 
 A serial port whose reader stalls stops the guest's processor (qemu writes until it is taken), so
 reading never waits for whoever is told.
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from devices.qemu.console_share import Share
 from devices.qemu.ring import Ring
 from devices.qemu.unix_socket import connect
 
@@ -24,6 +25,12 @@ log = logging.getLogger(__name__)
 
 KEPT_BYTES = 64 << 10
 HAND_ON_EVERY_S = 0.5
+# a console somebody types on answers at once
+HAND_ON_TYPED_EVERY_S = 0.1
+TYPED_FOR_S = 10.0
+# qemu writes a byte at a time: read together what came in so long, and a guest that talks without
+# end costs 500 rounds a second. Its socket holds 277 such bytes, so that it hardly ever waits.
+GATHER_S = 0.002
 _READ_BYTES = 16 << 10
 _RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -37,14 +44,17 @@ class _Console:
         self.socket: socket.socket | None = None
         self.tries = 0
         self.kept = Ring(KEPT_BYTES)
-        self.pending = Ring(KEPT_BYTES)
+        self.share = Share()
+        self.typed_until_s = 0.0
 
 
 class ConsoleRecorder:
     """Follows any number of consoles; `on_output(serial, chunk)` is told at most twice a second.
 
-    `add` and `remove` may be called from any thread at any time. While the callback is slow, the
-    newest 64 KiB a guest wait for it. Nothing runs while no guest says anything.
+    Of a console that was written to lately it is told ten times a second. Of one that talks without
+    end it is told `console_share.BYTES_PER_S`. `add`, `remove` and `write` may be called from any
+    thread at any time. While the callback is slow, the newest 64 KiB a guest wait for it. Nothing
+    runs while no guest says anything.
     """
 
     def __init__(
@@ -52,15 +62,18 @@ class ConsoleRecorder:
         on_output: Callable[[str, bytes], None],
         *,
         hand_on_every_s: float = HAND_ON_EVERY_S,
+        hand_on_typed_every_s: float = HAND_ON_TYPED_EVERY_S,
     ) -> None:
         self._on_output = on_output
-        self._hand_on_every_s = hand_on_every_s
+        self._every_s = hand_on_every_s
+        self._typed_every_s = min(hand_on_every_s, hand_on_typed_every_s)
         self._lock = threading.Condition()
         self._consoles: dict[str, _Console] = {}
         self._by_descriptor: dict[int, _Console] = {}
         self._retries: list[tuple[float, int, _Console]] = []
         self._sequence = 0
         self._unheard: dict[str, _Console] = {}
+        self._handed_on_at_s = self._all_handed_on_at_s = 0.0
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake, select.EPOLLIN)
@@ -108,6 +121,21 @@ class ConsoleRecorder:
             if console is not None:
                 self._forget(console)
 
+    def write(self, serial: str, keys: bytes) -> int:
+        """Type on a guest's console; gives how many bytes it took, which may be none.
+
+        Never waits: a guest that does not read what is typed loses it.
+        """
+        with self._lock:
+            console = self._consoles.get(serial)
+            if console is None or console.socket is None:
+                return 0
+            console.typed_until_s = time.monotonic() + TYPED_FOR_S
+            try:
+                return console.socket.send(keys)
+            except OSError:  # full, or the guest has just ended, which the reader will notice
+                return 0
+
     def tail(self, serial: str) -> bytes:
         """The last 64 KiB that were read of a guest's console; nothing for an unknown one."""
         with self._lock:
@@ -153,6 +181,7 @@ class ConsoleRecorder:
                             os.eventfd_read(self._wake)
                     elif descriptor in self._by_descriptor:
                         self._take(self._by_descriptor[descriptor])
+            time.sleep(GATHER_S)
 
     def _reconnect_due(self) -> float | None:
         """Try again what is due; the seconds until the next try, None for none."""
@@ -180,19 +209,18 @@ class ConsoleRecorder:
             return
         console.tries = 0
         console.kept.append(chunk)
-        console.pending.append(chunk)
-        if not self._unheard:
+        console.share.append(chunk)
+        if not self._unheard or console.typed_until_s > time.monotonic():
             self._lock.notify_all()
         self._unheard[console.serial] = console
 
     def _hand_on(self) -> None:
         while True:
             with self._lock:
-                while not self._unheard and not self._stopping:
-                    self._lock.wait()
+                while (wait_s := self._next_round_in()) is None or wait_s > 0:
+                    self._lock.wait(wait_s)
                 last = self._stopping
-                chunks = [(each.serial, each.pending.take()) for each in self._unheard.values()]
-                self._unheard.clear()
+                chunks = self._due(time.monotonic(), last)
             for serial, chunk in chunks:
                 try:
                     self._on_output(serial, chunk)
@@ -200,5 +228,31 @@ class ConsoleRecorder:
                     log.exception("The console output of %s was not taken", serial)
             if last:
                 return
-            with self._lock:
-                self._lock.wait_for(lambda: self._stopping, self._hand_on_every_s)
+
+    def _next_round_in(self) -> float | None:
+        """Seconds until something is to be handed on; None while nobody has said anything."""
+        if self._stopping:
+            return 0.0
+        if not self._unheard:
+            return None
+        now_s = time.monotonic()
+        due_s = self._all_handed_on_at_s + self._every_s
+        if any(each.typed_until_s > now_s for each in self._unheard.values()):
+            due_s = min(due_s, self._handed_on_at_s + self._typed_every_s)
+        return max(0.0, due_s - now_s)
+
+    def _due(self, now_s: float, last: bool) -> list[tuple[str, bytes]]:
+        """What is to be handed on in this round."""
+        consoles = list(self._unheard.values())
+        self._handed_on_at_s = now_s
+        if last or now_s - self._all_handed_on_at_s >= self._every_s:
+            self._all_handed_on_at_s = now_s
+        else:
+            consoles = [each for each in consoles if each.typed_until_s > now_s]
+        chunks = []
+        for console in consoles:
+            if chunk := console.share.take(now_s, last=last):
+                chunks.append((console.serial, chunk))
+            if not len(console.share):
+                self._unheard.pop(console.serial, None)
+        return chunks

@@ -39,6 +39,11 @@ export function readCores(payload) {
   return hosts;
 }
 
+// where the first of these bytes is in all that was said since the server began to listen
+export function consoleOffset(payload) {
+  return Number(payload.getBigUint64(0, true));
+}
+
 export function readConsole(payload) {
   return bytes(payload, 8, payload.byteLength - 8);
 }

@@ -39,6 +39,12 @@ class RunningGuest:
             assert time.monotonic() < end, f"no {line!r} in:\n{self.console[-3000:]}"
             time.sleep(0.02)
 
+    def type(self, keys: bytes) -> None:
+        """Type on the console."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(keys)
+        self.process.stdin.flush()
+
     def end(self) -> None:
         """End the process, if it still runs, and everything read from it."""
         if self.process.returncode is not None:
@@ -48,6 +54,8 @@ class RunningGuest:
         self._reader.join(5)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     def environment(self) -> dict[str, str]:
         """The Nerves variables on the disk of a guest that ended."""
@@ -109,7 +117,7 @@ def running(
             )
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[identity],

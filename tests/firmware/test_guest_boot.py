@@ -45,6 +45,16 @@ def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
 
         seen.send([None, None, "device", "identify", {}])
         guest.wait_for("fleetdash: identify")
+        guest.wait_for("fleetdash: press Enter for a shell")
+        guest.type(b"\r")
+        guest.wait_for("built-in shell")
+        guest.type(b"echo runs-$((6*7)); sleep 1000\r")
+        guest.wait_for("runs-42")
+        guest.type(b"\x03")
+        guest.type(b"echo said-$?-$(stty size)\r")
+        guest.wait_for("said-130-24 80")
+        guest.type(b"exit\r")
+
         # Past the handshake's deadline the link still stands, and speaks when asked.
         time.sleep(max(0.0, 17.0 - (time.monotonic() - joined)))
         seen.send([None, None, "extensions", "health:check", {}])

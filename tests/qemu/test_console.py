@@ -136,7 +136,9 @@ def test_a_slow_listener_never_stops_a_guest(
             eventually(lambda: recorder.tail("a") == everything[-KEPT_BYTES:])
             heard.hold.set()
             eventually(lambda: len(heard.calls) == 2)
-    assert heard.calls[1] == ("a", everything[-KEPT_BYTES:])
+    said = heard.calls[1][1]
+    assert said.startswith("\r\n\x1b[0m… 1,98".encode()) and b"KiB left out" in said
+    assert said.endswith(everything[-KEPT_BYTES // 2 :]) and len(said) <= KEPT_BYTES + 100
 
 
 def test_an_error_of_the_listener_is_survived(tmp_path: Path) -> None:
@@ -191,3 +193,46 @@ def test_it_costs_nothing_while_nobody_speaks(tmp_path: Path, recorder: ConsoleR
     assert used_s() - before < 0.02
     for each in listening:
         each.close()
+
+
+def test_what_is_typed_reaches_the_guest(tmp_path: Path, recorder: ConsoleRecorder) -> None:
+    assert recorder.write("a", b"x") == 0  # nobody of that name
+    with listen(tmp_path / "a.sock") as listening:
+        recorder.add("a", tmp_path / "a.sock")
+        with accept(listening) as guest:
+            assert recorder.write("a", b"ls\r") == 3
+            assert guest.recv(16) == b"ls\r"
+    recorder.remove("a")
+    assert recorder.write("a", b"x") == 0
+
+
+def test_a_guest_that_does_not_read_holds_up_nobody(
+    tmp_path: Path, recorder: ConsoleRecorder, heard: Heard
+) -> None:
+    with listen(tmp_path / "a.sock") as listening:
+        recorder.add("a", tmp_path / "a.sock")
+        with accept(listening) as guest:
+            taken = sum(recorder.write("a", b"x" * 1000) for _ in range(1000))
+            assert 0 < taken < 1_000_000
+            guest.sendall(b"still heard")
+            eventually(lambda: heard.of("a") == b"still heard")
+
+
+def test_a_console_that_is_typed_on_answers_sooner(tmp_path: Path, heard: Heard) -> None:
+    recorder = ConsoleRecorder(heard, hand_on_every_s=60.0, hand_on_typed_every_s=0.05)
+    recorder.start()
+    with listen(tmp_path / "a.sock") as a, listen(tmp_path / "b.sock") as b:
+        for name in "ab":
+            recorder.add(name, tmp_path / f"{name}.sock")
+        with accept(a) as quick, accept(b) as slow:
+            quick.sendall(b"1")
+            eventually(lambda: len(heard.calls) == 1)
+            recorder.write("a", b"\r")
+            slow.sendall(b"not yet")
+            quick.sendall(b"2")
+            eventually(lambda: heard.of("a") == b"12")
+            quick.sendall(b"3")
+            eventually(lambda: heard.of("a") == b"123")
+            assert heard.of("b") == b""
+            recorder.stop()
+    assert heard.of("b") == b"not yet"

@@ -1,0 +1,72 @@
+"""One person types on a real device's console, another watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import log_in
+from tests.browser.conftest import Complaints
+from tests.fleet import Fleet
+from tests.integration.test_life import operate
+
+pytestmark = [pytest.mark.browser, pytest.mark.guest, pytest.mark.timeout(240)]
+
+SCREEN = "#console .xterm-accessibility-tree"
+
+
+@pytest.fixture
+def serial(fleet: Fleet) -> Iterator[str]:
+    """A real device that is online."""
+    before = {each["serial"] for each in fleet.api("GET", "devices")["devices"]}
+    assert operate(fleet, "add", 1)["state"] == "succeeded"
+    devices: list[dict[str, Any]] = fleet.api("GET", "devices?state=online")["devices"]
+    (made,) = {each["serial"] for each in devices} - before
+    yield made
+    fleet.api("POST", "operations", {"kind": "remove", "serials": [made]})
+
+
+def test_one_types_and_another_sees_what_comes_of_it(
+    page: Page, browser: Browser, fleet: Fleet, serial: str, complaints: Complaints
+) -> None:
+    log_in(page, fleet.url, fleet.admin_password)
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
+    watching = context.new_page()
+    for each in (page, watching):
+        each.goto(f"{fleet.url}/devices/{serial}/")
+        expect(each.locator(SCREEN)).to_contain_text("fleetdash: online", timeout=20_000)
+        expect(each.locator("#console-typist")).to_have_text("Read only")
+
+    # who has not asked to type cannot
+    watching.locator("#console .xterm-helper-textarea").focus()
+    watching.keyboard.type("echo never-$((40+2))\n")
+
+    page.get_by_role("button", name="Type").click()
+    expect(page.get_by_role("button", name="Stop typing")).to_be_visible(timeout=10_000)
+    expect(watching.locator("#console-typist")).to_have_text("admin is typing", timeout=10_000)
+    expect(watching.get_by_role("button", name="Take over")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(SCREEN)).to_contain_text("built-in shell", timeout=20_000)
+    page.keyboard.type("echo hello-$((40+2))\n")
+    for each in (page, watching):
+        expect(each.locator(SCREEN)).to_contain_text("hello-42", timeout=20_000)
+    # ^C reaches what the shell runs
+    page.keyboard.type("echo runs-$((6*7)); sleep 1000\n")
+    expect(page.locator(SCREEN)).to_contain_text("runs-42", timeout=20_000)
+    page.keyboard.press("Control+c")
+    page.keyboard.type("echo after-$?\n")
+    expect(watching.locator(SCREEN)).to_contain_text("after-130", timeout=20_000)
+    assert "never-42" not in watching.locator(SCREEN).inner_text()
+
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Type")).to_be_focused(timeout=10_000)
+    expect(watching.locator("#console-typist")).to_have_text("Read only", timeout=10_000)
+    page.reload()
+    expect(page.locator(".events")).to_contain_text("echo hello-$((40+2)) ⏎", timeout=10_000)
+    expect(page.locator(SCREEN)).to_contain_text("hello-42", timeout=20_000)  # from the ring
+    assert complaints == []
+    context.close()
