@@ -95,4 +95,4 @@ class Subscription:
         output = kept if isinstance(kept, bytes) else b""
         await self._heard(f"fleet:console-begin:{serial}", output)
         typist = await self._redis.get(typists.channel(serial))
-        await self._heard(typists.channel(serial), typist or b"")
+        await self._heard(typists.channel(serial), typist if isinstance(typist, bytes) else b"")

@@ -46,7 +46,8 @@ def _rows() -> User:
 
 
 async def _person() -> User:
-    return await database_sync_to_async(_rows)()
+    person: User = await database_sync_to_async(_rows)()
+    return person
 
 
 async def _eventually(condition: Callable[[], bool]) -> None:

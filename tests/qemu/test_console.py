@@ -137,7 +137,7 @@ def test_a_slow_listener_never_stops_a_guest(
             heard.hold.set()
             eventually(lambda: len(heard.calls) == 2)
     said = heard.calls[1][1]
-    assert said.startswith("\r\n\x1b[0m… 1,98".encode()) and b"KiB left out" in said
+    assert b"KiB left out" in said[:40]
     assert said.endswith(everything[-KEPT_BYTES // 2 :]) and len(said) <= KEPT_BYTES + 100
 
 
