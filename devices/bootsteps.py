@@ -1,4 +1,4 @@
-"""What the host's worker does beside its tasks: takes over running guests, records consoles."""
+"""What workers do beside their tasks: take over running guests, record consoles and history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from celery import Celery, bootsteps
 from django.conf import settings
 from django.db import close_old_connections
 
-from fleetdash.celery import host_queue
+from fleetdash.celery import CONTROL_QUEUE, host_queue
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ def install(app: Celery) -> None:
     """Make the worker of a host, known by its queue, tend its guests as soon as it starts."""
     app.steps["worker"].add(TendingStep)
     app.steps["worker"].add(MergingStep)
+    app.steps["worker"].add(HistoryStep)
 
 
 class FirstRound:
@@ -94,3 +95,19 @@ class MergingStep(bootsteps.StartStopStep):
                 close_old_connections()
 
         return merging.Merger(settings.HOST_NAME, count)
+
+
+class HistoryStep(bootsteps.StartStopStep):
+    """Writes history in the worker of the queue `control`."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def include_if(self, worker: Any) -> bool:
+        """Only in the worker that plans for the fleet."""
+        return CONTROL_QUEUE in worker.app.amqp.queues.consume_from
+
+    def create(self, worker: Any) -> Any:
+        """The recording thread, not yet started."""
+        from devices.services import recorder
+
+        return recorder.Recorder()

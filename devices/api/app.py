@@ -20,6 +20,7 @@ from devices.api import (
     devices,
     events,
     fleet,
+    history,
     hosts,
     operations,
     outcomes,
@@ -101,6 +102,7 @@ api.add_router("", operations.router, tags=["operations"])
 api.add_router("", outcomes.router, tags=["operations"])
 api.add_router("", devices.router, tags=["devices"])
 api.add_router("", console.router, tags=["devices"])
+api.add_router("", history.router, tags=["fleet"])
 api.add_router("", hosts.router, tags=["hosts"])
 api.add_router("", tokens.router, tags=["tokens"])
 # the last, for it takes every address that is left

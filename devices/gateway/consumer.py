@@ -113,6 +113,7 @@ class DeviceConsumer(_Consumer):  # type: ignore[misc]
         if text_data is None:
             await self.perform(protocol.received_bytes(self.connection))
         else:
+            ledger().traffic.received(len(text_data))
             now_s = time.monotonic()
             await self.perform(protocol.received_text(self.connection, text_data, now_s))
 
@@ -122,6 +123,7 @@ class DeviceConsumer(_Consumer):  # type: ignore[misc]
     def _hear(self, text: str) -> None:
         if self.connection is None:
             return
+        ledger().traffic.received(len(text))
         step = protocol.received_text(self.connection, text, time.monotonic())
         if any(isinstance(effect, protocol.Close) for effect in step[1]):
             self.connection = step[0]
@@ -140,7 +142,9 @@ class DeviceConsumer(_Consumer):  # type: ignore[misc]
     async def _perform(self, serial: str, effect: Effect) -> None:
         match effect:
             case protocol.Send(message) if self._socket is None:
-                await self.send(text_data=phoenix.encode(message))
+                text = phoenix.encode(message)
+                ledger().traffic.sent(len(text))
+                await self.send(text_data=text)
             case protocol.Close(code, reason):
                 log.info("%s: closed with %d, %s", serial, code, reason)
                 await self.close(code, reason)
@@ -151,7 +155,9 @@ class DeviceConsumer(_Consumer):  # type: ignore[misc]
         match effect:
             case protocol.Send(message):
                 assert self._socket is not None
-                self._socket.say(phoenix.encode(message))
+                text = phoenix.encode(message)
+                ledger().traffic.sent(len(text))
+                self._socket.say(text)
             case protocol.Heard():
                 ledger().heard(serial)
             case protocol.Connected():

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from functools import cache
 
 from channels.db import database_sync_to_async
 
 from devices.gateway.gather import Gatherer
-from devices.services import bus, orders, reporting
+from devices.services import health, orders, presence, reporting
 from devices.services.reporting import Report
+from devices.services.traffic import Count
 
 REPORT_WINDOW_S = 0.2
 # a thousand devices beat 33 times a second: one flush takes the beats of two seconds
@@ -29,7 +29,8 @@ class Ledger:
         self._connected = Gatherer(self._write_connected, window_s=HEARD_WINDOW_S)
         self._heard = Gatherer(self._write_heard, window_s=HEARD_WINDOW_S)
         self._taken = Gatherer(self._write_taken, window_s=REPORT_WINDOW_S)
-        self._health: dict[str, bytes] = {}
+        self._health: dict[str, health.Report] = {}
+        self.traffic = Count()
         self._secrets: dict[str, tuple[str, float]] = {}
 
     async def secret_of(self, serial: str) -> str | None:
@@ -52,6 +53,7 @@ class Ledger:
     async def report(self, report: Report) -> None:
         """Write a device's report; returns when it is committed, raises what the database did."""
         await asyncio.shield(self._reports.add(report.serial, report))
+        self.heard(report.serial)
 
     def connected(self, serial: str) -> None:
         """The device holds a connection."""
@@ -66,8 +68,8 @@ class Ledger:
         self._taken.add(serial, None)
 
     def health(self, serial: str, metrics: dict[str, float]) -> None:
-        """What the device measured of itself; the newest is kept in Redis."""
-        self._health[serial] = json.dumps({"at": time.time(), "metrics": metrics}).encode()
+        """What the device measured of itself; the newest and a ring of the last are kept in Redis."""
+        self._health[serial] = health.report(time.time(), metrics)
         self.heard(serial)
 
     @staticmethod
@@ -83,9 +85,11 @@ class Ledger:
         await asyncio.to_thread(orders.note_taken, list(serials))
 
     async def _write_heard(self, heard: dict[str, float]) -> None:
-        health, self._health = self._health, {}
+        reports, self._health = self._health, {}
         # a thread of its own: Redis being away must not keep the database's thread
-        await asyncio.to_thread(bus.heard_from, list(heard), max(heard.values()), health)
+        await asyncio.to_thread(
+            presence.renew, list(heard), max(heard.values()), reports, self.traffic.take()
+        )
 
 
 @cache

@@ -59,6 +59,7 @@ async def _read(scope: Scope, receive: Receive) -> Report:
         raise Refused(403, "Devices report here; a browser page does not.")
     given = bearer(headers)
     body = await _body(receive)
+    ledger().traffic.reported(len(body))
     secret = await ledger().secret_of(serial)
     if secret is None:
         raise Refused(404, "There is no device with this serial.")

@@ -12,7 +12,7 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,7 @@ CHANGES = "fleet:changes"
 REVOKED = "fleet:revoked"
 PRESENCE = "fleet:presence"
 HEALTH = "fleet:health"
+TRAFFIC = "fleet:traffic"
 LATEST_S = 30
 HEARTBEAT_S = 15
 COSTS_S = 60
@@ -64,6 +65,11 @@ def console_channel(serial: str) -> str:
     return f"fleet:console:{serial}"
 
 
+def health_ring_key(serial: str) -> str:
+    """Key of the list of a device's last health reports (`devices.services.health`)."""
+    return f"fleet:health:{serial}"
+
+
 def heartbeat_key(process: str, host: str) -> str:
     """Key that exists while a process makes progress."""
     return f"fleet:heartbeat:{process}:{host}"
@@ -81,7 +87,7 @@ _away = threading.Event()
 
 
 @contextlib.contextmanager
-def _tolerant(what: str) -> Iterator[None]:
+def tolerant(what: str) -> Iterator[None]:
     """Go on without Redis; its going and its coming back are each logged once."""
     try:
         yield
@@ -93,6 +99,9 @@ def _tolerant(what: str) -> Iterator[None]:
         if _away.is_set():
             log.warning("Redis answers again (%s)", what)
             _away.clear()
+
+
+_tolerant = tolerant
 
 
 def _latest(channel: str, message: bytes) -> None:
@@ -331,18 +340,15 @@ def making_progress(processes: Sequence[str], host: str) -> dict[str, bool]:
     return dict.fromkeys(processes, False)
 
 
-def heard_from(
-    serials: Sequence[str], at: float, health: Mapping[str, bytes] | None = None
-) -> None:
-    """Note that devices were heard from just now, and what some of them said of their health."""
+def heard_from(serials: Sequence[str], at: float) -> None:
+    """Note that devices were heard from just now; who was forgotten is remembered again.
+
+    Ask the database afterwards whether they may be, and forget those that may not: asked before,
+    they might be forgotten in between. `devices.services.presence.renew` needs no such care.
+    """
     if serials:
-        with _tolerant("presence"):
-            pipe = client().pipeline(transaction=False)
-            pipe.zadd(PRESENCE, dict.fromkeys(serials, at))
-            if health:
-                known: dict[Any, Any] = dict(health)
-                pipe.hset(HEALTH, mapping=known)
-            pipe.execute()
+        with tolerant("presence"):
+            client().zadd(PRESENCE, dict.fromkeys(serials, at))
 
 
 def last_heard(serials: Sequence[str]) -> dict[str, float]:
@@ -360,8 +366,11 @@ def forget(serials: Sequence[str]) -> None:
     """Forget presence and health of devices that are gone."""
     if serials:
         with _tolerant("presence"):
-            client().zrem(PRESENCE, *serials)
-            client().hdel(HEALTH, *serials)
+            pipe = client().pipeline()
+            pipe.zrem(PRESENCE, *serials)
+            pipe.hdel(HEALTH, *serials)
+            pipe.unlink(*map(health_ring_key, serials))
+            pipe.execute()
 
 
 def remembered() -> set[str]:

@@ -29,3 +29,8 @@ def register(
         },
     )
     return host
+
+
+def names() -> list[str]:
+    """The names of all hosts, in their order."""
+    return list(Host.objects.order_by("name").values_list("name", flat=True))

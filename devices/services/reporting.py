@@ -18,6 +18,8 @@ REPORTABLE = (
 )
 # what the clocks of a device and of this machine may differ by in a boot
 CLOCKS_S = 2.0
+# what such devices said last is of no use to anybody
+FORGOTTEN = frozenset({State.STOPPING, State.GONE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ def reported_in(reports: Sequence[Report]) -> None:
                 reported_version=version, reported_slot=slot, reported_start=start
             )
         _online([d for d in devices if _counts(d, by_serial[d.serial])], "it reported in")
+    remembered = {d.serial for d in devices if d.state not in FORGOTTEN}
+    bus.forget([serial for serial in by_serial if serial not in remembered])
     _make_room({d.host.name for d in devices})
 
 

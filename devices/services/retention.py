@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.models import Device, Event, Operation
-from devices.services import bus, once
+from devices.services import bus, history, once
 from devices.states import State
 
 
@@ -31,3 +31,4 @@ def tidy() -> None:
         gone.exclude(id=newest.id).delete()
     Operation.objects.filter(ended_at__lt=old).delete()
     once.forget(now - timedelta(days=1))
+    history.tidy()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from devices.models import Device
 from devices.services import bus, transitions
+from devices.services.reporting import FORGOTTEN
 from devices.states import State
 
 
@@ -26,7 +27,7 @@ def notice_silence() -> None:
         heard = bus.last_heard([*online, *offline])
     except redis.RedisError:
         return
-    bus.heard_from([serial for serial in online if serial not in heard], now)
+    _begin_grace([serial for serial in online if serial not in heard], now)
     limit = now - settings.OFFLINE_AFTER_S
     silent = [id_ for serial, id_ in online.items() if heard.get(serial, now) < limit]
     back = [id_ for serial, id_ in offline.items() if heard.get(serial, 0.0) > limit]
@@ -38,3 +39,13 @@ def notice_silence() -> None:
     transitions.move(
         back, old=State.OFFLINE, new=State.ONLINE, at=at, reason="It was heard from again."
     )
+
+
+def _begin_grace(serials: list[str], now: float) -> None:
+    """Take devices for heard from at this moment, unless they have begun to end meanwhile."""
+    if not serials:
+        return
+    bus.heard_from(serials, now)
+    there = Device.objects.filter(serial__in=serials).exclude(state__in=FORGOTTEN)
+    remembered = set(there.values_list("serial", flat=True))
+    bus.forget([serial for serial in serials if serial not in remembered])

@@ -23,5 +23,7 @@ import "./wall-table.js";
 import "./console.js";
 import "./device.js";
 import "./host.js";
+import "./chart.js";
+import "./history.js";
 import "./announce.js";
 import "./live.js";

@@ -78,12 +78,6 @@ def test_the_secrets_of_those_that_are_starting_are_given_with_any() -> None:
     assert reporting.secrets_of("fd-none") == {booting.serial: "b" * 43}
 
 
-def test_presence_and_health_are_noted_together() -> None:
-    bus.heard_from(["fd-1", "fd-2"], 5.0, {"fd-1": b"{}"})
-    assert bus.last_heard(["fd-1", "fd-2"]) == {"fd-1": 5.0, "fd-2": 5.0}
-    assert bus.client().hgetall(bus.HEALTH) == {b"fd-1": b"{}"}
-
-
 def test_each_device_is_written_down_with_what_it_said() -> None:
     host = a_host()
     devices = [a_device(host, state=State.BOOTING) for _ in range(3)]

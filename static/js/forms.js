@@ -1,0 +1,35 @@
+// Figures as people read them, as devices/live/words.py has them.
+const number = (value, places) => value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+const short = (value) => number(value, Math.abs(value) >= 100 ? 0 : 1);
+
+function scaled(value, units) {
+  let size = Math.abs(value), unit = 0;
+  while (size >= 1000 && unit < units.length - 1) { size /= 1024; unit += 1; }
+  const sign = value < 0 ? "−" : "";
+  return `${sign}${unit || units[0] !== "B" ? short(size) : number(size, 0)} ${units[unit]}`;
+}
+
+export const FORMS = {
+  count: (value) => number(value, Number.isInteger(value) ? 0 : 1),
+  number: (value) => number(value, 2),
+  share: (value) => `${number(100 * value, value < 0.1 ? 1 : 0)} %`,
+  percent: (value) => `${number(value, 0)} %`,
+  rate: (value) => `${number(value, value && value < 10 ? 2 : 1)}/s`,
+  mib: (value) => scaled(value, ["MiB", "GiB"]),
+  signed_mib: (value) => (value > 0 ? "+" : "") + scaled(value, ["MiB", "GiB"]),
+  mb: (value) => `${number(value, 0)} MB`,
+  bytes_rate: (value) => `${scaled(value, ["B", "KiB", "MiB"])}/s`,
+};
+
+const two = (value) => String(value).padStart(2, "0");
+
+// Unix seconds as the time of day (UTC), with seconds where they differ.
+export function clock(at, seconds = false) {
+  const date = new Date(1000 * at);
+  const hours = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
+  return seconds ? `${hours}:${two(date.getUTCSeconds())}` : hours;
+}
+
+export function day(at) {
+  return new Date(1000 * at).toLocaleDateString("en", { timeZone: "UTC", month: "short", day: "numeric" });
+}
