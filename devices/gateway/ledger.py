@@ -68,7 +68,7 @@ class Ledger:
         self._taken.add(serial, None)
 
     def health(self, serial: str, metrics: dict[str, float]) -> None:
-        """What the device measured of itself; the newest and a ring of the last are kept in Redis."""
+        """What the device measured of itself; the newest and the last ones are kept in Redis."""
         self._health[serial] = health.report(time.time(), metrics)
         self.heard(serial)
 

@@ -1,4 +1,4 @@
-"""What devices measure of themselves: the latest whole, and the last hour and a half in few bytes."""
+"""What devices measure of themselves: the latest whole, the last hour and a half in few bytes."""
 
 from __future__ import annotations
 

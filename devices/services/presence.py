@@ -1,8 +1,8 @@
-"""What devices say over their sockets, written down: that they live, how they feel, how much it was.
+"""What devices say over their sockets, written down: that they live, how they feel, how much.
 
-A device is remembered from its report on (`devices.services.reporting`), of which the database knows;
-what its socket says only renews what is there. So a word that is written a moment after its device
-was forgotten brings nothing of it back.
+A device is remembered from its report on (`devices.services.reporting`), of which the database
+knows; what its socket says only renews what is there. So a word that is written a moment after its
+device was forgotten brings nothing of it back.
 """
 
 from __future__ import annotations

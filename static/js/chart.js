@@ -53,7 +53,7 @@ function lines(keys) {
   const series = [{}], bands = [];
   for (const { axis, dash, colour } of keys) {
     const at = series.length, edge = { scale: axis, width: 0, points: { show: false } };
-    series.push({ scale: axis, stroke: colour, dash, width: 2, points: { show: alone } }, edge, edge);
+    series.push({ scale: axis, stroke: colour, dash, width: 2, points: { show: false, filter: alone } }, edge, edge);
     bands.push({ series: [at + 1, at + 2], fill: () => faint(colour()) });
   }
   return { series, bands };
@@ -69,7 +69,7 @@ function alone(plot, index, from, to) {
   for (let i = from; i <= to; i += 1) {
     if (values[i] != null && values[i - 1] == null && values[i + 1] == null) found.push(i);
   }
-  return found.length > 0 && found.length < 50 ? found : false;
+  return found.length ? found : null;
 }
 
 // `sync` names charts that share one cursor; `zoom(from, to)` is called when a person has chosen a
@@ -106,7 +106,7 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
       drag: { x: !small, y: false, setScale: false, dist: 6 },
       points: { size: 7 },
       bind: { dblclick: () => () => { zoom(null); return null; } },
-      ...(sync && { sync: { key: sync, setSeries: false, filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } } }),
+      ...(sync && { sync: { key: sync, setSeries: false, scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } } }),
     },
     hooks: { setCursor: [tell], setSelect: [chosen], drawClear: [draw] },
   }, [[], ...series.slice(1).map(() => [])], box);

@@ -123,6 +123,10 @@ class Stage:
         )
         self._run("-c", code).check_returncode()
 
+    def run(self, code: str) -> None:
+        """Run Python beside the web process, with Django set up."""
+        self._run("-c", "import django; django.setup()\n" + code).check_returncode()
+
     def say(self, serial: str, output: bytes) -> None:
         """Let a device speak on its console."""
         code = (
