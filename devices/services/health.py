@@ -68,7 +68,7 @@ def recent(serial: str) -> list[HealthPoint]:
     with bus.tolerant("health"):
         found = bus.client().lrange(bus.health_ring_key(serial), 0, -1)
         if isinstance(found, list):
-            return [_point(packed) for packed in found if len(packed) == _POINT.size]
+            return [_point(packed) for packed in found if isinstance(packed, bytes)]
     return []
 
 

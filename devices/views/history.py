@@ -30,20 +30,24 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: figures that are looked at together; `fleet_only` where a host has none of them."""
+    """A chart: figures that are looked at together; `fleet_only` where a host has none of them.
+
+    `wide` takes the whole width.
+    """
 
     name: str
     title: str
     note: str
     lines: tuple[Line, ...]
     fleet_only: bool = False
+    wide: bool = False
 
 
 CHARTS = (
     Chart("devices", "Devices", "online, of all there are", (
         Line("online", "online", "count", "online"),
         Line("devices", "all", "count", "rest", "5 4"),
-    )),
+    ), wide=True),
     Chart("starting", "Coming online", "after a start, devices a second", (
         Line("started_per_s", "started", "rate", "online"),
     )),
@@ -66,7 +70,7 @@ CHARTS = (
         Line("reports_per_s", "reports", "rate", "amber", "5 4"),
         Line("received_bytes_per_s", "bytes in", "bytes_rate", "online", "2 3", "y2"),
         Line("sent_bytes_per_s", "bytes out", "bytes_rate", "rest", "9 3 2 3", "y2"),
-    ), fleet_only=True),
+    ), fleet_only=True, wide=True),
 )
 
 

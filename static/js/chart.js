@@ -12,6 +12,7 @@ function keyOf(item) {
   return {
     name: item.dataset.figure,
     form: FORMS[item.dataset.form],
+    share: item.dataset.form === "share",
     axis: item.dataset.axis || "y",
     value: item.querySelector("b"),
     dash: dash ? dash.split(" ").map(Number) : [],
@@ -19,8 +20,12 @@ function keyOf(item) {
   };
 }
 
-// From a little below zero only where a figure is negative; never flat.
-function range(plot, least, most) {
+// From a little below zero only where a figure is negative; never flat; a share is of all.
+function range(share) {
+  return share ? [0, 1] : spread;
+}
+
+function spread(plot, least, most) {
   const low = Math.min(0, least ?? 0), high = Math.max(0, most ?? 0);
   const span = high - low || 1;
   return [low && low - 0.05 * span, high ? high + 0.08 * span : span];
@@ -79,6 +84,7 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
   const box = figure.querySelector(".chart-box");
   const keys = [...figure.querySelectorAll(".legend [data-figure]")].map(keyOf);
   const { series, bands } = lines(keys);
+  const isShare = (name) => keys.filter(({ axis }) => axis === name).every(({ share }) => share);
   let last = -1;
 
   function tell(plot) {
@@ -96,10 +102,10 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
   }
   const plot = new window.uPlot({
     width: box.clientWidth || 300, height: box.clientHeight || 100,
-    padding: small ? [4, 0, 4, 0] : [6, keys.some(({ axis }) => axis === "y2") ? 0 : 8, 0, 0],
+    padding: small ? [4, 0, 4, 0] : [6, keys.some(({ axis }) => axis === "y2") ? 0 : 20, 0, 0],
     legend: { show: false },
     tzDate: (at) => window.uPlot.tzDate(new Date(1000 * at), "UTC"),
-    scales: { x: { time: true }, y: { range }, y2: { range } },
+    scales: { x: { time: true }, y: { range: range(isShare("y")) }, y2: { range: range(isShare("y2")) } },
     axes: axes(keys, !small), series, bands,
     cursor: {
       y: false,
@@ -133,6 +139,7 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
         plot.setData(data, false);
         plot.setScale("x", { min: from, max: to });
       });
+      figure.classList.toggle("none", last < 0 && at.length > 0);
       tell(plot);
     },
   };

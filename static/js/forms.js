@@ -1,20 +1,22 @@
 // Figures as people read them, as devices/live/words.py has them.
 const number = (value, places) => value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+const trimmed = (value, places) => value.toLocaleString("en", { maximumFractionDigits: places });
 const short = (value) => number(value, Math.abs(value) >= 100 ? 0 : 1);
 
 function scaled(value, units) {
   let size = Math.abs(value), unit = 0;
   while (size >= 1000 && unit < units.length - 1) { size /= 1024; unit += 1; }
   const sign = value < 0 ? "−" : "";
-  return `${sign}${unit || units[0] !== "B" ? short(size) : number(size, 0)} ${units[unit]}`;
+  const whole = !size || (units[0] === "B" && !unit && size >= 10);
+  return `${sign}${whole ? number(size, 0) : short(size)} ${units[unit]}`;
 }
 
 export const FORMS = {
-  count: (value) => number(value, Number.isInteger(value) ? 0 : 1),
+  count: (value) => trimmed(value, 1),
   number: (value) => number(value, 2),
-  share: (value) => `${number(100 * value, value < 0.1 ? 1 : 0)} %`,
+  share: (value) => `${trimmed(100 * value, value < 0.1 ? 1 : 0)} %`,
   percent: (value) => `${number(value, 0)} %`,
-  rate: (value) => `${number(value, value && value < 10 ? 2 : 1)}/s`,
+  rate: (value) => `${trimmed(value, value < 10 ? 2 : value < 100 ? 1 : 0)}/s`,
   mib: (value) => scaled(value, ["MiB", "GiB"]),
   signed_mib: (value) => (value > 0 ? "+" : "") + scaled(value, ["MiB", "GiB"]),
   mb: (value) => `${number(value, 0)} MB`,

@@ -37,7 +37,8 @@ def test_figures_come_in_columns_with_their_gaps(client: Client, now_s: int) -> 
 
 
 def test_a_hosts_figures_and_only_what_is_new(client: Client, now_s: int) -> None:
-    shown = client.get(ADDRESS, {"series": "here", "after": now_s - 15}).json()
+    query: dict[str, Any] = {"series": "here", "after": now_s - 15}
+    shown = client.get(ADDRESS, query).json()
     assert (shown["at"], shown["figures"]["online"]["mean"]) == ([now_s], [7.0])
 
 
