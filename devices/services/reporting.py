@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,7 +88,23 @@ def connected(serials: Sequence[str]) -> None:
     One that reboots or updates may still hold its old connection: only its report ends that.
     """
     found = Device.objects.filter(serial__in=serials, state=State.OFFLINE)
-    _online(list(found), "it connected again")
+    back = list(found)
+    _online(back, "it connected again")
+    remember([device.serial for device in back], time.time())
+
+
+def remember(serials: Sequence[str], at: float) -> None:
+    """Take devices for heard from at Unix time `at`, unless they end at this moment.
+
+    They may be unknown to Redis, which has lost what it knew.
+    """
+    if not serials:
+        return
+    bus.heard_from(serials, at)
+    # asked after they were entered: whoever ends later is forgotten by who ends it
+    there = Device.objects.filter(serial__in=serials).exclude(state__in=FORGOTTEN)
+    remembered = set(there.values_list("serial", flat=True))
+    bus.forget([serial for serial in serials if serial not in remembered])
 
 
 def _online(devices: list[Device], reason: str) -> None:

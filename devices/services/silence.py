@@ -9,8 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.models import Device
-from devices.services import bus, transitions
-from devices.services.reporting import FORGOTTEN
+from devices.services import bus, reporting, transitions
 from devices.states import State
 
 
@@ -27,7 +26,7 @@ def notice_silence() -> None:
         heard = bus.last_heard([*online, *offline])
     except redis.RedisError:
         return
-    _begin_grace([serial for serial in online if serial not in heard], now)
+    reporting.remember([serial for serial in online if serial not in heard], now)
     limit = now - settings.OFFLINE_AFTER_S
     silent = [id_ for serial, id_ in online.items() if heard.get(serial, now) < limit]
     back = [id_ for serial, id_ in offline.items() if heard.get(serial, 0.0) > limit]
@@ -39,13 +38,3 @@ def notice_silence() -> None:
     transitions.move(
         back, old=State.OFFLINE, new=State.ONLINE, at=at, reason="It was heard from again."
     )
-
-
-def _begin_grace(serials: list[str], now: float) -> None:
-    """Take devices for heard from at this moment, unless they have begun to end meanwhile."""
-    if not serials:
-        return
-    bus.heard_from(serials, now)
-    there = Device.objects.filter(serial__in=serials).exclude(state__in=FORGOTTEN)
-    remembered = set(there.values_list("serial", flat=True))
-    bus.forget([serial for serial in serials if serial not in remembered])
