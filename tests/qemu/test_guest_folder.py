@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from devices.qemu.errors import DiskMissing
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
 
@@ -51,3 +54,16 @@ def test_a_log_that_grew_is_emptied(tmp_path: Path) -> None:
         folder.trim_log(limit_bytes=999)
         log.write(b"more")
     assert folder.log.read_bytes() == b"more"
+
+
+def test_a_guest_that_starts_again_finds_its_disk_and_nothing_else(tmp_path: Path) -> None:
+    folder = GuestFolder(tmp_path / "a")
+    with pytest.raises(DiskMissing, match="remove the device and add another"):
+        folder.create(keep_disk=True)
+    folder.create()
+    folder.overlay.write_bytes(b"disk")
+    folder.process.write_text("x 1 1\n")
+    folder.qmp_socket.touch()
+    folder.create(keep_disk=True)
+    assert [each.name for each in folder.path.iterdir()] == ["overlay.qcow2"]
+    assert folder.overlay.read_bytes() == b"disk"
