@@ -15,7 +15,7 @@ from devices.services.orders import CHANNEL, TAKEN
 from tests.api.served import ROWS, Served
 from tests.gateway.test_socket import ask, device
 
-JOIN = ("1", "1", "device", "phx_join", {})
+JOIN: tuple[Any, ...] = ("1", "1", "device", "phx_join", {})
 
 
 class Clock:

@@ -46,7 +46,7 @@ def heard(redis_server: object) -> Iterator[Any]:
     listener.get_message(timeout=2.0)
 
     def read() -> list[tuple[str, list[str]]]:
-        found = []
+        found: list[tuple[str, list[str]]] = []
         while (message := listener.get_message(timeout=0.05)) is not None:
             found.append(orders.read(message["data"]))
         return found
