@@ -9,6 +9,7 @@ from devices.services import (
     carrying,
     launching,
     lever_work,
+    machines,
     retention,
     silence,
     tending,
@@ -69,3 +70,9 @@ def act(host_name: str) -> None:
 def end_abandoned_typing() -> None:
     """End what is typed by pages that have vanished."""
     typists.end_abandoned()
+
+
+@shared_task
+def machine_status(host_name: str, serial: str, ticket: str) -> None:
+    """Ask a guest's qemu how it is, for the page that holds the ticket."""
+    machines.answer(serial, ticket)

@@ -98,7 +98,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "devices.views.simulated.context",
             ],
-            "builtins": ["django.templatetags.static"],
+            "builtins": ["django.templatetags.static", "devices.templatetags.speech"],
         },
     }
 ]

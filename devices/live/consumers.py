@@ -26,6 +26,7 @@ from devices.live.wall_links import CHECK_S, still_opens
 from fleetdash import direct
 
 KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, fragments.NOTICES, CORES, WALL}
+SERIAL = re.compile(r"[A-Za-z0-9_-]{0,16}")
 MOST_MESSAGE_CHARACTERS = 4096
 ACK_BYTES = 4
 # what any browser may say; none of it changes the fleet. Who may act and looks at a console may say
@@ -71,7 +72,7 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
     From the browser: an acknowledgement as four bytes (u32, little-endian) or as
     `{"ack": sequence}`; `{"hidden": bool}`, `{"rows": [slots]}`, `{"wall": "snapshot"}`, and of the
     console `{"typing": name}` and `{"keys": text}`. The query names what is shown:
-    `parts=counts,cores&console=<serial>`.
+    `parts=counts,cores&console=<serial>&device=<serial>`.
     """
 
     viewer: Viewer | None = None
@@ -95,8 +96,9 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             return
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         parts = frozenset(",".join(query.get("parts", [])).split(",")) & KNOWN_PARTS
-        serial = query.get("console", [""])[0]
-        if not re.fullmatch(r"[A-Za-z0-9_-]{0,16}", serial) or (serial and not allowed.may_act):
+        serial, device = (query.get(name, [""])[0] for name in ("console", "device"))
+        strange = not (SERIAL.fullmatch(serial) and SERIAL.fullmatch(device))
+        if strange or ((serial or device) and not allowed.may_act):
             await self._close()
             return
         if not allowed.may_act:
@@ -109,6 +111,8 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             parts |= {fragments.NOTICES}
         if serial:
             parts |= {fragments.typist_part(serial)}
+        if device:
+            parts |= {fragments.DEVICE + device}
         viewer = Viewer(parts, fragments.row_state, serial)
         if serial:
             self.words = WORDS | KEYBOARD_WORDS

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django.template.loader import render_to_string
 
-from devices.live import panels
+from devices.live import device_panel, panels
 from devices.models import Device
+
+log = logging.getLogger(__name__)
 
 COUNTS = "counts"
 HOSTS = "hosts"
 OPERATIONS = "operations"
 WATCHED = "watched"  # operations as a wall shows them: without buttons
+LOG = "log"  # that something began or ended, for the log of operations
 PROGRESS = "progress"
 CAPACITY = "capacity"
 NOTICES = "notices"
-ABOUT_OPERATIONS = frozenset({OPERATIONS, WATCHED})
+DEVICE = "device:"  # and a serial: how that device is now
+ABOUT_OPERATIONS = frozenset({OPERATIONS, WATCHED, LOG})
 # what the renderer is asked for; progress comes with operations, notices with capacity
 PARTS = frozenset({COUNTS, HOSTS, CAPACITY}) | ABOUT_OPERATIONS
+
+# panels that could not be rendered the last time; used by the rendering thread alone
+_failing: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -39,15 +47,24 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What came of one rendering; `operation_running` is None when nobody looked."""
+    """What came of one rendering; `operation_running` is None when nobody looked.
+
+    `failed` are the parts of which something could not be rendered: they are to be asked for again.
+    """
 
     fragments: tuple[Fragment, ...]
     operation_running: bool | None = None
+    failed: frozenset[str] = frozenset()
 
 
 Render = Callable[
     [frozenset[str], Mapping[str, Mapping[str, Any]], float, Sequence[int]], Rendered
 ]
+
+
+def device_parts(parts: Iterable[str]) -> frozenset[str]:
+    """Those of the parts that are about one device."""
+    return frozenset(part for part in parts if part.startswith(DEVICE))
 
 
 def render(
@@ -56,28 +73,79 @@ def render(
     online_per_s: float,
     online_each_s: Sequence[int] = (),
 ) -> Rendered:
-    """Render the asked-for parts. Runs in a thread, for it asks the database.
+    """Render the asked-for parts one by one. Runs in a thread, for it asks the database.
 
+    A panel that raises is logged and left out; the others are rendered all the same.
     `online_each_s`: how many devices came online in each of the last seconds, oldest first.
     """
+    drawings: list[tuple[str, frozenset[str], Callable[[], Rendered]]] = [
+        (COUNTS, parts & {COUNTS}, _counts),
+        (HOSTS, parts & {HOSTS}, lambda: _hosts(samples, online_per_s, online_each_s)),
+        (CAPACITY, parts & {CAPACITY}, _capacity),
+        (NOTICES, parts & {CAPACITY}, _notices),
+        (OPERATIONS, parts & ABOUT_OPERATIONS, lambda: _operations(parts)),
+        *((part, frozenset({part}), lambda part=part: _device(part))
+          for part in sorted(device_parts(parts))),
+    ]  # fmt: skip
     made: list[Fragment] = []
     running: bool | None = None
-    if COUNTS in parts:
-        made.append(Fragment(COUNTS, render_to_string("live/counts.html", panels.counts())))
-    if HOSTS in parts and samples:
-        context = panels.hosts(samples, online_per_s, online_each_s)
-        made.append(Fragment(HOSTS, render_to_string("live/hosts.html", context)))
-    if CAPACITY in parts:
-        made.append(Fragment(CAPACITY, render_to_string("live/capacity.html", panels.capacity())))
-        made.append(Fragment(NOTICES, render_to_string("live/notices.html", panels.notices())))
-    if parts & ABOUT_OPERATIONS:
-        shown = panels.recent_operations()
-        running = any(o["running"] for o in shown["operations"])
-        made += _operations(shown, parts)
-    return Rendered(tuple(made), running)
+    failed: frozenset[str] = frozenset()
+    for name, about, draw in drawings:
+        if not about:
+            continue
+        drawn = _draw(name, draw)
+        if drawn is None:
+            failed |= about
+            continue
+        made += drawn.fragments
+        if drawn.operation_running is not None:
+            running = drawn.operation_running
+    return Rendered(tuple(made), running, failed)
 
 
-def _operations(shown: Mapping[str, Any], parts: frozenset[str]) -> list[Fragment]:
+def _draw(name: str, draw: Callable[[], Rendered]) -> Rendered | None:
+    """What `draw` gives; None when it raises, which is logged once until it succeeds again."""
+    try:
+        drawn = draw()
+    except Exception:
+        if name not in _failing:
+            log.exception("The page's %s could not be rendered; trying again", name)
+        _failing.add(name)
+        return None
+    _failing.discard(name)
+    return drawn
+
+
+def _counts() -> Rendered:
+    return _one(COUNTS, "live/counts.html", panels.counts())
+
+
+def _hosts(
+    samples: Mapping[str, Mapping[str, Any]], online_per_s: float, online_each_s: Sequence[int]
+) -> Rendered:
+    if not samples:
+        return Rendered(())
+    return _one(HOSTS, "live/hosts.html", panels.hosts(samples, online_per_s, online_each_s))
+
+
+def _capacity() -> Rendered:
+    return _one(CAPACITY, "live/capacity.html", panels.capacity())
+
+
+def _notices() -> Rendered:
+    return _one(NOTICES, "live/notices.html", panels.notices())
+
+
+def _device(part: str) -> Rendered:
+    return _one(part, "live/device_now.html", device_panel.now(part.removeprefix(DEVICE)))
+
+
+def _one(name: str, template: str, context: Mapping[str, Any]) -> Rendered:
+    return Rendered((Fragment(name, render_to_string(template, dict(context))),))
+
+
+def _operations(parts: frozenset[str]) -> Rendered:
+    shown = panels.recent_operations()
     key = tuple(
         (o["id"], o["state"], o["cancelling"], o["cancellable"], bool(o["undoable"]))
         for o in shown["operations"]
@@ -87,10 +155,13 @@ def _operations(shown: Mapping[str, Any], parts: frozenset[str]) -> list[Fragmen
         for o in shown["operations"] if o["running"]
     )
     made = [Fragment(PROGRESS, progress)]
-    for name in sorted(parts & ABOUT_OPERATIONS):
+    if LOG in parts:
+        news = " ".join(f"{o['id']}:{o['state']}" for o in shown["operations"])
+        made.append(Fragment(LOG, render_to_string("live/operations_news.html", {"news": news})))
+    for name in sorted(parts & {OPERATIONS, WATCHED}):
         context = {**shown, "watched": name == WATCHED}
         made.append(Fragment(name, render_to_string("live/operations.html", context), key))
-    return made
+    return Rendered(tuple(made), any(o["running"] for o in shown["operations"]))
 
 
 def typist_part(serial: str) -> str:

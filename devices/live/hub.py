@@ -31,6 +31,7 @@ RENDER_EVERY_S = 0.5  # counts at 2 Hz at most
 REFRESH_S = 1.0  # a running operation's rate and time left
 CAPACITY_REFRESH_S = 3.0
 CAPACITY_AT_MOST_S = 1.2  # asks the database most, so not with every change
+DEVICES_REFRESH_S = 2.0  # how a watched device is now
 GATHER_S = 0.008  # what is published together is sent together
 HTML_WAITS_S = 0.15  # so that fragments share their way with the next frames
 # after a round the hub rests so many times as long as the round took: with many viewers it sends
@@ -83,6 +84,7 @@ class Hub:
         self._clock = clock
         self._watched = Watched()
         self._dirty: set[str] = set(fragments.PARTS)
+        self._devices_moved = False
         self._arrivals = Arrivals()
         self._states: dict[int, str] = {}
         self._operation_running = False
@@ -125,7 +127,7 @@ class Hub:
         self._dismissals[viewer] = (admission, dismiss)
         if viewer.console:
             self._subscription.follow_console(viewer.console)
-        self._dirty |= viewer.parts & fragments.PARTS
+        self._dirty |= viewer.parts & fragments.PARTS | fragments.device_parts(viewer.parts)
         self.feed(viewer)
 
     def leave(self, viewer: Viewer) -> None:
@@ -136,6 +138,13 @@ class Hub:
         if serial and all(v.console != serial for v in self._viewers):
             self._subscription.leave_console(serial)
             self.board.forget_console(serial, fragments.typist_part(serial))
+        for part in fragments.device_parts(viewer.parts):
+            if not self._is_watched(part):
+                self._dirty.discard(part)
+                self.board.topics.pop(part, None)
+
+    def _is_watched(self, part: str) -> bool:
+        return any(part in viewer.parts for viewer in self._viewers)
 
     def acknowledged(self, viewer: Viewer, sequence: int) -> None:
         """A browser has done with a message; it gets what it had to wait for."""
@@ -224,12 +233,13 @@ class Hub:
             self._states[slot] = state
         if moved:
             self.board.put_states(moved, changes.get("at"))
+            self._devices_moved = True
             self._dirty |= {fragments.COUNTS, fragments.CAPACITY} | fragments.ABOUT_OPERATIONS
         if changes["operations"]:
             self._dirty |= fragments.ABOUT_OPERATIONS
 
     async def _render_forever(self) -> None:
-        refreshed = capacity_at = self._clock()
+        refreshed = capacity_at = devices_at = self._clock()
         capacity_rendered = -CAPACITY_AT_MOST_S
         while True:
             await asyncio.sleep(RENDER_EVERY_S)
@@ -244,6 +254,10 @@ class Hub:
             for viewer in self._viewers:
                 if not viewer.hidden:
                     watched |= viewer.parts
+            if self._devices_moved or now - devices_at >= DEVICES_REFRESH_S:
+                devices_at = now
+                self._devices_moved = False
+                self._dirty |= fragments.device_parts(watched)
             parts = frozenset(self._dirty & watched)
             if now - capacity_rendered < CAPACITY_AT_MOST_S:
                 parts -= {fragments.CAPACITY}
@@ -266,7 +280,10 @@ class Hub:
             log.exception("The page's %s could not be rendered; trying again", sorted(parts))
             self._dirty |= parts
             return
+        self._dirty |= rendered.failed
         for fragment in rendered.fragments:
+            if fragments.device_parts([fragment.name]) and not self._is_watched(fragment.name):
+                continue
             self.board.put_html(fragment.name, fragment.html, fragment.key)
         if rendered.operation_running is not None:
             self._operation_running = rendered.operation_running

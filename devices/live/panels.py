@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devices.live import words
-from devices.services import bus, deaths, operations, summary, undo
+from devices.services import bus, deaths, guests_memory, operations, summary, undo
 from devices.services import capacity as fleet_capacity
 from devices.services.cancelling import CANCELLABLE
 from devices.services.progress import OperationView
@@ -15,6 +15,9 @@ from devices.states import State
 RECENT_OPERATIONS = 4
 SHOWN = tuple(state for state in State if state not in (State.ONLINE, State.GONE))
 ABSENT = "not on this machine"
+UNDO_DETAIL = (
+    "What this operation added is stopped and its disks are deleted. A removal cannot be undone."
+)
 
 
 def counts() -> dict[str, Any]:
@@ -76,19 +79,21 @@ def notices() -> dict[str, Any]:
 def operation(o: OperationView) -> dict[str, Any]:
     """One operation, in words."""
     of = o.done + o.failed + o.cancelled + o.pending
-    verb = {"add": "Add", "remove": "Remove"}.get(o.kind, o.kind.capitalize())
     return {
         "id": o.id,
-        "title": f"{verb} {words.devices(o.count)}",
+        "title": words.operation(o.kind, o.count),
         "kind": o.kind,
         "state": o.state,
+        "state_word": words.operation_state(o.state, cancelling=o.cancel_requested),
         "running": o.state == "running",
         "cancellable": (
             o.state == "running" and o.kind in CANCELLABLE and not o.cancel_requested
         ),
         "cancelling": o.state == "running" and o.cancel_requested,
         "undoable": (left := undo.leaves(o)),
-        "undoable_text": words.devices(left),
+        "undo_question": f"Remove {words.devices(left)} again?",
+        "undo_detail": UNDO_DETAIL,
+        "failed_text": words.devices(o.failed),
         "ended": o.done + o.failed + o.cancelled,
         "of": of,
         "done": o.done,
@@ -242,11 +247,6 @@ def _sparkline(counts: Sequence[int]) -> dict[str, Any]:
     return {"points": f"0,20 {points} 60,20", "most": f"{max((*counts, 0)):,}"}
 
 
-def guests_bytes(name: str) -> int:
-    """Memory that a host's guests have for themselves, as last measured."""
-    return sum(bus.pss(name).values()) * 1024
-
-
 def hosts(
     samples: Mapping[str, Mapping[str, Any] | None],
     online_per_s: float,
@@ -260,7 +260,10 @@ def hosts(
     launch = _card("Coming online", f"{number} /{unit}", detail, name="rate") | {"line": line}
     return {
         "hosts": [
-            host(name, sample, bus.merging_status(name), guests_bytes(name) if sample else 0)
+            host(
+                name, sample, bus.merging_status(name),
+                guests_memory.guests_bytes(name) if sample else 0,
+            )
             for name, sample in sorted(samples.items())
         ],
         "launch": launch,

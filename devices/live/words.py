@@ -47,3 +47,41 @@ def rate(per_s: float) -> str:
 def devices(count: int) -> str:
     """ "1 device", "1,000 devices"."""
     return "1 device" if count == 1 else f"{count:,} devices"
+
+
+VERBS = {
+    "add": "Add", "remove": "Remove", "reboot": "Reboot", "shut_down": "Shut down",
+    "power_off": "Power off", "power_on": "Power on", "tag": "Tag",
+}  # fmt: skip
+OPERATION_STATES = {
+    "running": "running", "succeeded": "done", "partly": "partly done", "failed": "failed",
+    "cancelled": "cancelled",
+}  # fmt: skip
+
+
+def verb(kind: str) -> str:
+    """What an operation of a kind does: "Shut down"."""
+    return VERBS.get(kind, kind.replace("_", " ").capitalize())
+
+
+def operation(kind: str, count: int) -> str:
+    """What an operation is called: "Power off 12 devices"."""
+    return f"{verb(kind)} {devices(count)}"
+
+
+def operation_state(state: str, *, cancelling: bool = False) -> str:
+    """An operation's state: "partly done"; "cancelling" once that was asked of a running one."""
+    if cancelling and state == "running":
+        return "cancelling"
+    return OPERATION_STATES.get(state, state)
+
+
+DOING = {
+    "add": "Starting", "remove": "Removing", "reboot": "Rebooting", "shut_down": "Shutting down",
+    "power_off": "Powering off", "power_on": "Powering on", "tag": "Tagging",
+}  # fmt: skip
+
+
+def doing(kind: str, what: str) -> str:
+    """What was begun: "Shutting down fd-000012"."""
+    return f"{DOING.get(kind, verb(kind) + ':')} {what}"

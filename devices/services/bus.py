@@ -158,6 +158,14 @@ def publish_guests_sample(host: str, at: float, rows: Sequence[Sequence[int | No
     _latest(guests_sample_channel(host), message)
 
 
+def guests_sample(host: str) -> list[list[int | None]]:
+    """What each guest of a host used lately, as published; empty after 30 s of silence."""
+    with _tolerant("guests sample"):
+        message = client().get(guests_sample_channel(host))
+        return json.loads(message)["guests"] if isinstance(message, bytes) else []
+    return []
+
+
 def publish_pss(host: str, kib: dict[str, int]) -> None:
     """Keep the exact memory of guests (serial → KiB) for the poller to merge."""
     with _tolerant("exact memory"):

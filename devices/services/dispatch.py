@@ -15,14 +15,14 @@ log = logging.getLogger(__name__)
 EXPIRES_S = 30
 
 
-def to_host(task: str, host_name: str) -> None:
-    """Ask a host's worker to run `devices.tasks.<task>` for its host."""
+def to_host(task: str, host_name: str, *more: str) -> None:
+    """Ask a host's worker to run `devices.tasks.<task>` for its host, with what `more` it takes."""
     try:
         # answers at once when Redis is away; kombu would try for seconds, whatever it is told
         bus.client().ping()
         app.send_task(
             f"devices.tasks.{task}",
-            args=[host_name],
+            args=[host_name, *more],
             queue=host_queue(host_name),
             expires=EXPIRES_S,
             retry=False,

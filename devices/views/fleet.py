@@ -31,11 +31,11 @@ def _key(request: HttpRequest) -> str | None:
     return request.headers.get("Idempotency-Key") or None
 
 
-def _answer(request: HttpRequest, text: str) -> HttpResponse:
+def _answer(request: HttpRequest, text: str, operation: Operation) -> HttpResponse:
     if not is_htmx(request):
         return redirect("dashboard")
     # the operation itself arrives through the live socket
-    return toast(request, text, kind="done")
+    return toast(request, text, kind="done", operation=operation.id)
 
 
 @require_POST
@@ -45,7 +45,7 @@ def add(request: HttpRequest) -> HttpResponse:
     operation = operations.request_add(
         count=_count(request), actor=_actor(request), idempotency_key=_key(request)
     )
-    return _answer(request, f"Starting {words.devices(operation.count)}.")
+    return _answer(request, f"Starting {words.devices(operation.count)}.", operation)
 
 
 @require_POST
@@ -57,11 +57,11 @@ def remove(request: HttpRequest) -> HttpResponse:
         operation = operations.request_remove_devices(
             serials=[serial], actor=_actor(request), idempotency_key=_key(request)
         )
-        return _answer(request, f"Removing {serial[:40]}.")
+        return _answer(request, f"Removing {serial[:40]}.", operation)
     operation = operations.request_remove(
         count=_count(request), actor=_actor(request), idempotency_key=_key(request)
     )
-    return _answer(request, _removing(operation))
+    return _answer(request, _removing(operation), operation)
 
 
 def _removing(operation: Operation) -> str:
@@ -73,8 +73,8 @@ def _removing(operation: Operation) -> str:
 @says_errors
 def cancel(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Stop starting what an addition has not started yet."""
-    operations.cancel(operation_id, _actor(request))
-    return _answer(request, "Cancelling: what is starting or online stays.")
+    operation = operations.cancel(operation_id, _actor(request))
+    return _answer(request, "Cancelling: what is starting or online stays.", operation)
 
 
 @require_POST
@@ -82,4 +82,4 @@ def cancel(request: HttpRequest, operation_id: int) -> HttpResponse:
 def undo(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Remove again what an addition added."""
     operation = undoing.undo(operation_id, _actor(request), _key(request))
-    return _answer(request, f"Undoing: {_removing(operation).lower()}")
+    return _answer(request, f"Undoing: {_removing(operation).lower()}", operation)

@@ -101,7 +101,7 @@ def _whole(text: str) -> int:
 def _now(host: Host) -> dict[str, Any]:
     sample = bus.host_sample(host.name)
     feels = panels.host(
-        host.name, sample, bus.merging_status(host.name), panels.guests_bytes(host.name)
+        host.name, sample, bus.merging_status(host.name), guests_memory.guests_bytes(host.name)
     )
     return {
         "host": host,

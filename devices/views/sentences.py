@@ -45,6 +45,12 @@ def sentence(request: HttpRequest, text: str, status: int) -> HttpResponse:
     return render(request, "error.html", context, status=status)
 
 
-def toast(request: HttpRequest, text: str, *, kind: str, status: int = 200) -> HttpResponse:
-    """A short message that goes away by itself; `kind` is `done` or `error`."""
-    return render(request, "toast.html", {"text": text, "kind": kind}, status=status)
+def toast(
+    request: HttpRequest, text: str, *, kind: str, status: int = 200, operation: int | None = None
+) -> HttpResponse:
+    """A short message that goes away by itself; `kind` is `done` or `error`.
+
+    It links to the page of `operation` when that is given.
+    """
+    context = {"text": text, "kind": kind, "operation": operation}
+    return render(request, "toast.html", context, status=status)

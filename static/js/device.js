@@ -1,31 +1,30 @@
-// A device's page: when its state has moved, what happened is asked for again.
+// A device's page: when something was written about it, its pieces are asked for again.
 import { on } from "./bus.js";
+import { refresher } from "./pieces.js";
 
 const SETTLE_MS = 400; // several moves in a row are one question
-const PIECES = ["device-head", "device-reason", "device-about", "device-command"];
 const page = document.querySelector(".page.device");
 
 if (page) {
-  const state = () => document.querySelector("#device-head .chip")?.textContent.trim();
-  let known = state();
-  let timer = 0;
+  const actions = [...document.querySelectorAll("[data-piece]")].map((piece) => piece.id);
+  const pieces = [
+    "device-state", ...actions, "device-tags", "device-reason", "device-slots", "device-identity",
+    "device-timeline", "device-machine", "device-command",
+  ];
+  const state = () => document.querySelector("#device-state .chip")?.textContent.trim();
+  const news = () => document.getElementById("device-now")?.dataset.news;
+  let knownState = state(), knownNews = news();
+  const refresh = refresher(pieces, SETTLE_MS, () => { knownState = state(); });
 
-  async function refresh() {
-    const answer = await fetch(location.pathname).catch(() => null);
-    if (!answer?.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of PIECES) {
-      const piece = fresh.getElementById(id), old = document.getElementById(id);
-      if (!piece || !old) continue;
-      old.replaceWith(piece);
-      window.htmx.process(piece);
-    }
-    known = state();
-  }
   on("html", () => {
-    if (state() === known) return;
-    known = state();
-    clearTimeout(timer);
-    timer = setTimeout(refresh, SETTLE_MS);
+    if (state() === knownState && news() === knownNews) return;
+    knownState = state();
+    knownNews = news();
+    refresh();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.requestConfig.verb !== "post" || !event.detail.successful) return;
+    event.target.closest?.("form")?.reset();
+    refresh();
   });
 }

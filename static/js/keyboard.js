@@ -31,6 +31,7 @@ const OF_PAGES = {
   Escape: () => tell("unselect"),
   "g f": () => location.assign("/"),
   "g d": () => location.assign("/devices/"),
+  "g o": () => location.assign("/operations/"),
   "g h": () => location.assign("/history"),
 };
 

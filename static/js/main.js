@@ -25,5 +25,7 @@ import "./device.js";
 import "./host.js";
 import "./chart.js";
 import "./history.js";
+import "./operations.js";
+import "./ages.js";
 import "./announce.js";
 import "./live.js";

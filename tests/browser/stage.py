@@ -25,7 +25,9 @@ PASSWORD = "a long password"
 ROWS = f"""
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.utils import timezone
 from tests.rows import a_device, a_firmware, a_host
+from devices.models import Device, Operation, Target
 from devices.states import State
 call_command("migrate", verbosity=0)
 User.objects.create_superuser("admin", password={PASSWORD!r})
@@ -38,6 +40,13 @@ for slot in range(30):
         host, slot=slot, serial=f"fd-{{slot:06d}}", state=state,
         command_line=["qemu", "-m", "128"],
     )
+now = timezone.now()
+asked = Operation.objects.create(
+    id=1, kind="reboot", state="partly", count=3, created_at=now, ended_at=now,
+)
+outcomes = ("done", "failed", "cancelled")
+for device, outcome in zip(Device.objects.order_by("id"), outcomes):
+    Target.objects.create(operation=asked, device=device, outcome=outcome, ended_at=now)
 """
 
 
@@ -111,6 +120,10 @@ class Stage:
         assert self._web is not None
         self._web.kill()
         self._web.wait(timeout=10)
+
+    def run(self, code: str) -> None:
+        """Do something as a service does."""
+        self._run("-c", "import django; django.setup()\n" + code).check_returncode()
 
     def change(self, slot: int, state: str) -> None:
         """Move a device and say so, as a service does."""

@@ -14,8 +14,8 @@ from tests.browser.stage import Stage
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 PAGES = (
-    "/", "/devices/", "/devices/fd-000001/", "/history", "/tokens/", "/hosts/stage/",
-    "/wall", "/wall?kiosk&view=cores",
+    "/", "/devices/", "/devices/fd-000001/", "/operations/", "/operations/1/", "/history",
+    "/tokens/", "/hosts/stage/", "/wall", "/wall?kiosk&view=cores",
 )
 MIDDLE_OF = """async (slot) => {
   const { layout } = await import("/static/js/wall.js");

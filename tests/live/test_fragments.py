@@ -125,3 +125,45 @@ def test_a_wall_shows_operations_without_a_button() -> None:
     watched = made[fragments.WATCHED].html
     assert 'id="operations"' in watched and "Add 1 device" in watched
     assert "hx-post" not in watched and "<button" not in watched
+
+
+def test_a_panel_that_fails_leaves_the_others_alone_and_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    a_device(a_host("here"))
+    drawn = panels.capacity
+
+    def broken() -> dict[str, Any]:
+        raise ZeroDivisionError("no cores")
+
+    monkeypatch.setattr(panels, "capacity", broken)
+    for _ in range(3):
+        rendered = fragments.render(fragments.PARTS, {"here": _sample()}, 0.5)
+        names = {fragment.name for fragment in rendered.fragments}
+        assert names == {
+            fragments.COUNTS, fragments.HOSTS, fragments.NOTICES, fragments.PROGRESS,
+            fragments.OPERATIONS, fragments.WATCHED, fragments.LOG,
+        }
+        assert rendered.failed == {fragments.CAPACITY}
+        assert rendered.operation_running is False
+    assert [r.message for r in caplog.records].count(
+        "The page's capacity could not be rendered; trying again"
+    ) == 1
+    assert "no cores" in caplog.text
+    monkeypatch.setattr(panels, "capacity", drawn)
+    assert fragments.render(fragments.PARTS, {"here": _sample()}, 0.5).failed == frozenset()
+    assert not fragments._failing
+
+
+def test_the_log_hears_what_begins_and_what_ends() -> None:
+    operation = Operation.objects.create(kind="reboot", count=1, created_at=timezone.now())
+    before = _render(fragments.LOG)[fragments.LOG].html
+    assert f"{operation.id}:running" in before
+    Operation.objects.update(state="failed", ended_at=timezone.now())
+    assert f"{operation.id}:failed" in _render(fragments.LOG)[fragments.LOG].html
+
+
+def test_states_are_said_in_words() -> None:
+    assert ">powering off<" in fragments.row_state(7, "powering_off").replace("</svg>", ">")
+    html = _render(fragments.COUNTS)[fragments.COUNTS].html
+    assert "powering off" in html and ">powering_off" not in html

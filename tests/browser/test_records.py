@@ -1,0 +1,125 @@
+"""The page of a device and the log of operations in a real browser, without guests."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Complaints
+from tests.browser.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+LIVE = re.compile("live")
+TELL = """
+import time
+from devices.services import bus, health
+for n in range(3):
+    at = time.time() - 90 + 45 * n
+    report = health.report(at, {"load_1min": 0.25 * n, "mem_used_mb": 40 + n, "mem_size_mb": 100,
+                                "uptime_s": 600.0})
+    bus.heard_from(["fd-000006"], at, {"fd-000006": report})
+"""
+BEGIN = """
+from django.utils import timezone
+from devices.models import Device, Operation, Target
+from devices.services import bus
+operation = Operation.objects.create(kind="reboot", count=2, created_at=timezone.now(), id=77)
+for device in Device.objects.filter(slot__in=(10, 11)):
+    Target.objects.create(operation=operation, device=device)
+bus.publish_changes(operations=[77])
+"""
+ONE_DONE = """
+from django.utils import timezone
+from devices.models import Target
+from devices.services import bus
+one = Target.objects.filter(operation_id=77, outcome="pending").first()
+Target.objects.filter(id=one.id).update(outcome="done", ended_at=timezone.now())
+bus.publish_changes(operations=[77])
+"""
+END = """
+from django.utils import timezone
+from devices.models import Operation, Target
+from devices.services import bus
+Target.objects.filter(operation_id=77, outcome="pending").update(
+    outcome="failed", reason="It did not come back.", ended_at=timezone.now())
+Operation.objects.filter(id=77).update(state="partly", ended_at=timezone.now())
+bus.publish_changes(operations=[77])
+"""
+
+
+def _open(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.locator("#connection-word")).to_have_text(LIVE, timeout=15_000)
+    page.evaluate("window.sameDocument = true")
+
+
+def test_a_device_is_followed_without_a_reload(
+    member: Page, stage: Stage, complaints: Complaints
+) -> None:
+    _open(member, stage.url + "/devices/fd-000006/")
+    chip = member.locator("#device-state .chip")
+    reboot, on = member.locator("#press-reboot"), member.locator("#press-power_on")
+    expect(chip).to_have_text("online")
+    expect(on).to_have_attribute("title", "It is on already.")
+    expect(reboot).to_have_attribute("aria-disabled", "false")
+
+    stage.change(6, "off")
+    expect(chip).to_have_text("off", timeout=15_000)
+    expect(on).to_have_attribute("aria-disabled", "false", timeout=15_000)
+    expect(reboot).to_have_attribute("title", "It is off: power it on instead.")
+    expect(member.locator("#machine-status")).to_contain_text("there is no qemu to ask")
+    stage.change(6, "online")
+    expect(reboot).to_have_attribute("aria-disabled", "false", timeout=15_000)
+
+    stage.run(TELL)
+    now = member.locator("#device-now")
+    expect(now).to_contain_text("0.50", timeout=15_000)
+    expect(now).to_contain_text("42 % of")
+    expect(now.locator("h2 time")).to_have_text(re.compile(r"^\d+ s ago$"), timeout=15_000)
+    expect(now.locator("svg.trend").first).to_have_attribute(
+        "aria-label", "Load over the last 90 s: from 0.00 to 0.50, now 0.50"
+    )
+    assert member.evaluate("window.sameDocument")
+    assert complaints == []
+
+
+def test_pulling_the_plug_is_asked_about_in_so_many_words(member: Page, stage: Stage) -> None:
+    _open(member, stage.url + "/devices/fd-000007/")
+    member.locator("#press-power_off").focus()
+    member.keyboard.press("Enter")
+    expect(member.locator("#confirm-question")).to_have_text("Power off fd-000007?")
+    expect(member.locator("#confirm-detail")).to_contain_text("The plug is pulled")
+    expect(member.locator("#confirm-yes")).to_have_text("Power off")
+    member.keyboard.press("Escape")
+    expect(member.locator("#confirm")).to_be_hidden()
+    member.locator("#press-power_on").click(force=True)
+    expect(member.locator("#confirm")).to_be_hidden()
+
+
+def test_an_operation_is_followed_to_its_end(
+    member: Page, stage: Stage, complaints: Complaints
+) -> None:
+    _open(member, stage.url + "/operations/")
+    stage.run(BEGIN)
+    row = member.locator("#log tbody tr").first
+    expect(row).to_contain_text("Reboot 2 devices", timeout=15_000)
+    expect(row).to_contain_text("0 of 2")
+    stage.run(ONE_DONE)
+    expect(row).to_contain_text("1 of 2", timeout=15_000)
+    assert member.evaluate("window.sameDocument")
+    row.get_by_role("link").click()
+    member.wait_for_url("**/operations/77/")
+    member.evaluate("window.sameDocument = true")
+    expect(member.locator("#connection-word")).to_have_text(LIVE, timeout=15_000)
+    expect(member.locator("#outcomes tbody tr").first).to_contain_text("pending")
+    stage.run(END)
+    expect(member.locator("#operation-state")).to_have_text("partly done", timeout=15_000)
+    first = member.locator("#outcomes tbody tr").first
+    expect(first).to_contain_text("It did not come back.", timeout=15_000)
+    expect(first).to_contain_text("failed")
+    expect(member.locator("#retry-77")).to_be_visible()
+    assert member.evaluate("window.sameDocument")
+    assert complaints == []

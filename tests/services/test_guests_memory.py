@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from devices.services import bus
+from devices.services.guests_memory import estimate_kib, guests_bytes
+
+
+def test_a_guest_not_measured_yet_counts_as_the_mean_of_those_that_were() -> None:
+    rows = [[0, 5, 90_000, 10_000], [1, 5, 90_000, 14_000], [2, 5, 90_000, None]]
+    assert estimate_kib(rows) == 36_000
+
+
+def test_a_guest_counts_for_no_more_than_is_resident() -> None:
+    assert estimate_kib([[0, 5, 90_000, 10_000], [1, 900, 3_000, None]]) == 13_000
+    assert estimate_kib([[1, 900, 3_000, None], [2, 0, None, None]]) == 3_000
+
+
+def test_a_sample_without_memory_says_nothing() -> None:
+    assert estimate_kib([[0, 5], [1, 7]]) == 0
+
+
+def test_a_burst_is_not_low_before_it_was_measured(redis_server: str) -> None:
+    assert guests_bytes("here") == 0
+    bus.publish_pss("here", {"fd-000001": 8_000})
+    assert guests_bytes("here") == 8_000 << 10  # the poller is silent
+    rows = [[slot, 3, 60_000, 8_000 if slot == 0 else None] for slot in range(100)]
+    bus.publish_guests_sample("here", 1.0, rows)
+    assert guests_bytes("here") == 800_000 << 10
