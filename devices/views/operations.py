@@ -13,8 +13,8 @@ from devices.live import panels, words
 from devices.models import Operation, Target
 from devices.services import acting, operation_log, operations
 from devices.services.operation_log import Entry, LogFilter
-from devices.views.sentences import says_errors
 from devices.views.buttons import actor, answer, idempotency_key
+from devices.views.sentences import says_errors
 
 MOST_DIGITS = 9
 OUTCOMES = tuple(str(outcome) for outcome in operation_log.OUTCOME_ORDER)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from devices.services import bus
 from devices.services.guests_memory import estimate_kib, guests_bytes
 

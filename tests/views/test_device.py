@@ -14,7 +14,6 @@ from devices.services import bus
 from devices.states import State
 from devices.views.device_actions import DETAILS, why_not
 from tests.rows import a_device, a_firmware
-from tests.views.conftest import Outside
 
 pytestmark = pytest.mark.django_db
 
