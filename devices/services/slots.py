@@ -11,6 +11,7 @@ from devices.states import WITH_PROCESS, State
 Slot = Literal["a", "b"]
 # the boot-loader's first choice on a disk that was just made
 FIRST: Slot = "a"
+_NAMES: dict[str, Slot] = {"a": "a", "b": "b"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ def slots(device: Device) -> tuple[SlotView, SlotView]:
     A disk is made with its firmware in slot A and nothing in slot B. The boot-loader takes the slot
     that ran last, for a firmware is on trial only while it has not validated itself.
     """
-    reported: Slot | None = device.reported_slot if device.reported_slot in ("a", "b") else None
+    reported = _NAMES.get(device.reported_slot)
     return _slot(device, "a", reported), _slot(device, "b", reported)
 
 

@@ -5,7 +5,9 @@ from devices.services.guests_memory import estimate_kib, guests_bytes
 
 
 def test_a_guest_not_measured_yet_counts_as_the_mean_of_those_that_were() -> None:
-    rows = [[0, 5, 90_000, 10_000], [1, 5, 90_000, 14_000], [2, 5, 90_000, None]]
+    rows: list[list[int | None]] = [
+        [0, 5, 90_000, 10_000], [1, 5, 90_000, 14_000], [2, 5, 90_000, None],
+    ]
     assert estimate_kib(rows) == 36_000
 
 

@@ -56,7 +56,8 @@ def test_filters_leave_out_what_does_not_match_and_strange_ones_are_none() -> No
 def test_a_page_of_many_large_operations_takes_as_few_queries_as_one(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    devices = [a_device(a_host()) for _ in range(3)]
+    host = a_host()
+    devices = [a_device(host) for _ in range(3)]
     for _ in range(30):
         operation = _operation(count=3)
         Target.objects.bulk_create(Target(operation=operation, device=d) for d in devices)

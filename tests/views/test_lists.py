@@ -150,11 +150,6 @@ def test_what_a_device_says_and_is_called_cannot_be_markup(
     assert "secret" not in page and device.secret not in page
 
 
-def test_a_device_that_is_gone_cannot_be_removed(client: Client, fleet_host: Any) -> None:
-    device = a_device(fleet_host, state=State.GONE, slot=None)
-    assert b">Remove</button>" not in client.get(f"/devices/{device.serial}/").content
-
-
 def test_a_place_on_the_wall_leads_to_its_device(client: Client, fleet_host: Any) -> None:
     device = a_device(fleet_host, slot=7)
     assert client.get("/devices/at/7").headers["Location"] == f"/devices/{device.serial}/"
