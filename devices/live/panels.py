@@ -93,6 +93,7 @@ def operation(o: OperationView) -> dict[str, Any]:
         "undoable": (left := undo.leaves(o)),
         "undo_question": f"Remove {words.devices(left)} again?",
         "undo_detail": UNDO_DETAIL,
+        "retryable": o.state != "running" and o.failed > 0,
         "failed_text": words.devices(o.failed),
         "ended": o.done + o.failed + o.cancelled,
         "of": of,
