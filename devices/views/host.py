@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from devices.errors import BadRequest, NotFound
 from devices.live import panels
 from devices.models import Host
-from devices.services import bus, levers, seen, summary
+from devices.services import bus, guests_memory, levers, seen, summary
 from devices.services.levers import Lever
 from devices.views import hosts
 from devices.views.lever_panels import panel
