@@ -14,8 +14,6 @@ from devices.services import bus, health
 from devices.services.health import HealthPoint
 from devices.states import WITH_PROCESS
 
-# a device tells every 45 s: after three times that without a word the line is broken
-GAP_S = 140.0
 CHART_WIDTH, CHART_HEIGHT = 240.0, 48.0
 MB = 1_000_000
 
@@ -109,7 +107,7 @@ def chart(points: Sequence[tuple[float, float | None]], say: Any) -> dict[str, A
     lines: list[list[str]] = []
     before = None
     for at, value in told:
-        if before is None or at - before > GAP_S:
+        if before is None or at - before > health.GAP_S:
             lines.append([])
         x = CHART_WIDTH * (at - first) / span
         y = CHART_HEIGHT * (1 - value / top)

@@ -15,9 +15,23 @@ from devices.states import State
 RECENT_OPERATIONS = 4
 SHOWN = tuple(state for state in State if state not in (State.ONLINE, State.GONE))
 ABSENT = "not on this machine"
-UNDO_DETAIL = (
-    "What this operation added is stopped and its disks are deleted. A removal cannot be undone."
-)
+ASK_FROM = 100
+UNDO_QUESTIONS = {
+    "add": "Remove {} again?",
+    "shut_down": "Power on {} again?",
+    "power_off": "Power on {} again?",
+    "power_on": "Shut down {} again?",
+    "tag": "Take back the tags of {}?",
+}
+_ON_AGAIN = "They start through their boot-loader on the disks they have, and connect again."
+UNDO_DETAILS = {
+    "add": "What this operation added is stopped and its disks are deleted. "
+    "A removal cannot be undone.",
+    "shut_down": _ON_AGAIN,
+    "power_off": _ON_AGAIN,
+    "power_on": "The devices are asked to end themselves; their disks and places stay.",
+    "tag": "The tags it gave are taken away, and those it took away are given back.",
+}
 
 
 def counts() -> dict[str, Any]:
@@ -90,9 +104,10 @@ def operation(o: OperationView) -> dict[str, Any]:
             o.state == "running" and o.kind in CANCELLABLE and not o.cancel_requested
         ),
         "cancelling": o.state == "running" and o.cancel_requested,
-        "undoable": (left := undo.leaves(o)),
-        "undo_question": f"Remove {words.devices(left)} again?",
-        "undo_detail": UNDO_DETAIL,
+        "undoable": (left := undo.touches(o)),
+        "undo_asks": left >= ASK_FROM or o.kind != "add",
+        "undo_question": UNDO_QUESTIONS.get(o.kind, "").format(words.devices(left)),
+        "undo_detail": UNDO_DETAILS.get(o.kind, ""),
         "retryable": o.state != "running" and o.failed > 0,
         "failed_text": words.devices(o.failed),
         "ended": o.done + o.failed + o.cancelled,

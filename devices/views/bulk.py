@@ -15,14 +15,9 @@ from devices.services.matching import Filter
 from devices.views.sentences import is_htmx, says_errors, toast
 
 Kind = Operation.Kind
-DOING = {
-    Kind.TAG: "Tagging",
-    Kind.REBOOT: "Rebooting",
-    Kind.POWER_ON: "Powering on",
-    Kind.SHUT_DOWN: "Shutting down",
-    Kind.POWER_OFF: "Powering off",
-    Kind.REMOVE: "Removing",
-}
+KINDS = frozenset(
+    {Kind.TAG, Kind.REBOOT, Kind.POWER_ON, Kind.SHUT_DOWN, Kind.POWER_OFF, Kind.REMOVE}
+)
 
 
 @require_POST
@@ -34,7 +29,7 @@ def act(request: HttpRequest) -> HttpResponse:
     """
     given = request.POST
     kind = given.get("kind", "")
-    if kind not in DOING:
+    if kind not in KINDS:
         raise BadRequest(f"“{kind[:40]}” is nothing that can be done to devices.")
     parameters = None
     if kind == Kind.TAG:
@@ -53,8 +48,8 @@ def act(request: HttpRequest) -> HttpResponse:
         )
     if not is_htmx(request):
         return redirect("devices")
-    text = f"{DOING[Kind(operation.kind)]} {words.devices(operation.count)}."
-    return toast(request, text, kind="done")
+    text = f"{words.doing(operation.kind, words.devices(operation.count))}."
+    return toast(request, text, kind="done", operation=operation.id)
 
 
 def _confirmed(given: QueryDict) -> int:

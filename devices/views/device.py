@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from devices.errors import NotFound
 from devices.live import device_panel, words
 from devices.models import Device
-from devices.services import bus, listing, machines, tagging, timeline
+from devices.services import listing, machines, tagging, timeline
 from devices.services.slots import slots
 from devices.states import WITH_PROCESS, State
 from devices.views.device_actions import actions
@@ -110,7 +110,6 @@ def device_page(request: HttpRequest, serial: str) -> HttpResponse:
         "running": device.state in WITH_PROCESS,
         "command": "\n".join(lines[:1] + ["  " + line for line in lines[1:]]),
         "arguments": len(device.command_line),
-        "console": bus.console(serial).decode("utf-8", "replace").replace("\r\n", "\n"),
         "live": f"parts=cores&console={serial}&device={serial}",
         "here": "devices",
     }

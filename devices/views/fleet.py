@@ -72,14 +72,16 @@ def _removing(operation: Operation) -> str:
 @require_POST
 @says_errors
 def cancel(request: HttpRequest, operation_id: int) -> HttpResponse:
-    """Stop starting what an addition has not started yet."""
-    operation = operations.cancel(operation_id, _actor(request))
-    return _answer(request, "Cancelling: what is starting or online stays.", operation)
+    """Leave alone what an operation has not begun yet."""
+    operation = operations.cancel(operation_id, _actor(request), _key(request))
+    rest = "is starting or online stays" if operation.kind == "add" else "has begun goes on"
+    return _answer(request, f"Cancelling: what {rest}.", operation)
 
 
 @require_POST
 @says_errors
 def undo(request: HttpRequest, operation_id: int) -> HttpResponse:
-    """Remove again what an addition added."""
+    """Take back what an operation did."""
     operation = undoing.undo(operation_id, _actor(request), _key(request))
-    return _answer(request, f"Undoing: {_removing(operation).lower()}", operation)
+    begun = words.doing(operation.kind, words.devices(operation.count))
+    return _answer(request, f"Undoing: {begun.lower()}.", operation)

@@ -135,8 +135,6 @@ def _target(target: Target, began: Any) -> dict[str, Any]:
 @says_errors
 def retry(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Try again with the devices with which an operation failed."""
-    operation = acting.retry(
-        operation_id, actor=actor(request), idempotency_key=idempotency_key(request)
-    )
+    operation = acting.retry(operation_id, actor(request), idempotency_key(request))
     text = f"Trying again: {words.operation(operation.kind, operation.count).lower()}."
     return answer(request, text, operation)

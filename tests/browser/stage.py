@@ -121,10 +121,6 @@ class Stage:
         self._web.kill()
         self._web.wait(timeout=10)
 
-    def run(self, code: str) -> None:
-        """Do something as a service does."""
-        self._run("-c", "import django; django.setup()\n" + code).check_returncode()
-
     def change(self, slot: int, state: str) -> None:
         """Move a device and say so, as a service does."""
         code = (

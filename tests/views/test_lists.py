@@ -146,7 +146,6 @@ def test_what_a_device_says_and_is_called_cannot_be_markup(
     outside.consoles[device.serial] = b"\x1b[31m<script>boo</script>\xff\r\n"
     page = client.get(f"/devices/{device.serial}/").content.decode()
     assert "<script>alert" not in page and "<script>boo" not in page
-    assert "&lt;script&gt;boo" in page
     assert "secret" not in page and device.secret not in page
 
 
