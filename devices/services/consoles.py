@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 _LISTEN_S = 1.0
 _RETRY_S = 1.0
+_STOP_S = 5.0
 
 _lock = threading.Lock()
 _recorder: ConsoleRecorder | None = None
@@ -42,7 +44,9 @@ class Keys:
     def stop(self) -> None:
         """Listen no more."""
         self._stopping.set()
-        self._thread.join(2 * _LISTEN_S)
+        with contextlib.suppress(redis.RedisError):
+            bus.client().publish(self._channel, b"")  # what it waits for
+        self._thread.join(_STOP_S)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -53,7 +57,8 @@ class Keys:
                         message = pubsub.get_message(timeout=_LISTEN_S)
                         if message is not None:
                             self._type(message["data"])
-            except (redis.RedisError, OSError) as error:
+            # redis-py: ValueError when the connection is closed while it is read
+            except (redis.RedisError, OSError, ValueError) as error:
                 log.warning("Nothing can be typed on consoles, Redis is away: %s", error)
                 self._stopping.wait(_RETRY_S)
 

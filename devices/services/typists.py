@@ -166,10 +166,12 @@ def end(typist: Typist, why: str) -> bool:
     count, text = int(typed[0]), typed_text.as_text(typed[1])
     if count > len(typed[1]):
         text += " … (only the beginning is kept)"
-    said = f"Typing on the console ended after {max(0, round(time.time() - typist.since))} s"
-    parts = typed_text.pieces(text, _PIECE_CHARACTERS)
-    texts = [f"{said} ({why}): {count} {'byte' if count == 1 else 'bytes'}. {parts[0]}".rstrip()]
-    texts += [f"Typed on the console, continued: {part}" for part in parts[1:]]
+    first, *more = typed_text.pieces(text, _PIECE_CHARACTERS)
+    size = "1 byte" if count == 1 else f"{count} bytes"
+    after_s = max(0, round(time.time() - typist.since))
+    said = f"Typing on the console ended after {after_s} s ({why}): {size}"
+    texts = [f"{said}: “{first}”." if first else f"{said}."]
+    texts += [f"Typed on the console, continued: “{part}”." for part in more]
     _remark(typist, texts)
     return True
 

@@ -81,7 +81,7 @@ async def test_one_types_and_all_see_who(live: Hub) -> None:
         assert message["data"] == b"fd-1\nls\r"
     await typing.say(typing="")
     assert "Read only" in await watching.html("console-typist")
-    await _eventually(_said("(stopped): 3 bytes. ls ⏎"))
+    await _eventually(_said("(stopped): 3 bytes: “ls ⏎”."))
     await typing.disconnect()
     await watching.disconnect()
 

@@ -63,7 +63,7 @@ def test_typing_is_kept_as_two_events_of_the_device(device: Device, anna: User) 
     began, ended = Event.objects.filter(device=device).order_by("id")
     assert (began.text, began.actor) == ("Typing on the console began.", anna)
     assert ended.actor == anna
-    assert "(stopped): 3 bytes. ls ⏎" in ended.text
+    assert "(stopped): 3 bytes: “ls ⏎”." in ended.text
 
 
 def test_one_person_types_at_a_time(device: Device, anna: User, bert: User) -> None:
@@ -103,7 +103,7 @@ def test_what_was_typed_is_kept_up_to_a_bound(device: Device, anna: User) -> Non
     assert "20480 bytes" in summary
     typed = "".join(re.findall("aa+", " ".join([summary, *more])))
     assert len(typed) == typists.MOST_TYPED_BYTES
-    assert more[-1].endswith("is kept)")
+    assert more[-1].endswith("is kept)”.")
     assert all(len(text) <= 500 for text in [summary, *more])
 
 
@@ -118,7 +118,7 @@ def test_typing_of_a_page_that_vanished_ends(
     monkeypatch.setattr(time, "time", lambda: later)
     typists.end_abandoned()
     assert typists.current(SERIAL) is None
-    assert "(its page has vanished): 2 bytes. ls" in texts(device)[-1]
+    assert "(its page has vanished): 2 bytes: “ls”." in texts(device)[-1]
 
 
 @pytest.fixture
