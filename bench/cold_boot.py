@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devices.firmware import artifact
+
 SERIAL = "525400000001"
 MAC = "52:54:00:00:00:01"
 IDENTITY_BYTES = 512
@@ -51,33 +53,43 @@ def identity(*, port: int, serial: str = SERIAL, mac: str = MAC, secret: str = "
     return text.ljust(IDENTITY_BYTES, b"\n")
 
 
+BOARDS = {
+    "arm64": ["qemu-system-aarch64", "-machine", "virt,gic-version=2"],
+    "x64": ["qemu-system-x86_64", "-machine", "pc"],
+}
+CPUS = {"arm64": "cortex-a53", "x64": "qemu64"}
+
+
 def argv(
     firmware: Path,
     *,
     disk: Path,
     identity_file: str,
     ram_mib: int,
-    cpu: str,
+    cpu: str = "",
     extra: list[str],
     console: str = "stdio",
 ) -> list[str]:
     """The command line of a guest that starts cold through the boot-loader."""
+    image = artifact.load(firmware)
+    bus = "device" if image.architecture == "arm64" else "pci"
+    flash = []
+    if image.environment is not None:
+        flash = ["-device", f"loader,file={image.environment},addr=0x4000000,force-raw=on"]
     return [
-        "qemu-system-aarch64",
-        "-machine", "virt,gic-version=2",
-        "-cpu", cpu,
+        *BOARDS[image.architecture],
+        "-cpu", cpu or CPUS[image.architecture],
         "-accel", "tcg,tb-size=32",
         "-smp", "1",
         "-m", str(ram_mib),
-        "-bios", str(firmware / "u-boot.bin"),
-        "-device",
-        f"loader,file={firmware / 'u-boot-env.bin'},addr=0x4000000,force-raw=on",
+        "-bios", str(image.bootloader),
+        *flash,
         "-global", "virtio-mmio.force-legacy=false",
         "-netdev", "user,id=net0",
-        "-device", f"virtio-net-device,netdev=net0,mac={MAC}",
+        "-device", f"virtio-net-{bus},netdev=net0,mac={MAC}{',romfile=' if bus == 'pci' else ''}",
         "-blockdev", f"driver=qcow2,node-name=disk0,file.driver=file,file.filename={disk}",
-        "-device", "virtio-blk-device,drive=disk0",
-        "-device", "virtio-rng-device",
+        "-device", f"virtio-blk-{bus},drive=disk0",
+        "-device", f"virtio-rng-{bus}",
         "-fw_cfg", f"name=opt/org.fleetdash/identity,file={identity_file}",
         "-chardev", f"{console},id=console0",
         "-serial", "chardev:console0",
@@ -110,7 +122,7 @@ def boot(
     *,
     port: int,
     ram_mib: int = 128,
-    cpu: str = "cortex-a53",
+    cpu: str = "",
     deadline_s: float = 60.0,
     after_s: float = 0.0,
     extra: list[str] | None = None,
@@ -200,11 +212,11 @@ def _watch(
 def main() -> int:
     """Measure, print, and fail when a report did not come."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("firmware", type=Path, help="a folder var/firmware/arm64/<sha256>")
+    parser.add_argument("firmware", type=Path, help="a folder var/firmware/<architecture>/<sha256>")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--port", type=int, default=14100)
     parser.add_argument("--memory", type=int, default=128, help="MiB of guest memory")
-    parser.add_argument("--cpu", default="cortex-a53")
+    parser.add_argument("--cpu", default="", help="cortex-a53 or qemu64 unless given")
     parser.add_argument("--after", type=float, default=0.0, help="seconds to watch on")
     parser.add_argument("--echo", action="store_true", help="show the console with its times")
     parser.add_argument("--json", action="store_true")

@@ -15,8 +15,14 @@ _numbers = itertools.count(1)
 
 
 def a_host(name: str = "here", **values: Any) -> Host:
-    """A host with two cores and 24 GiB."""
-    given = {"architecture": "x64", "cores": 2, "memory_bytes": 24 << 30, **values}
+    """A host with two cores and 24 GiB, on which arm64 guests have booted."""
+    given = {
+        "architecture": "x64",
+        "cores": 2,
+        "memory_bytes": 24 << 30,
+        "accelerators": {"arm64": {"accelerator": "tcg"}},
+        **values,
+    }
     return Host.objects.create(name=name, **given)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import Router
@@ -31,9 +31,13 @@ def summary(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.get("/capacity", response=CapacityOut, summary="How many devices fit")
-def capacity(request: HttpRequest, start: Device.Start = Device.Start.WARM) -> dict[str, Any]:
+def capacity(
+    request: HttpRequest,
+    start: Device.Start = Device.Start.WARM,
+    architecture: Literal["arm64", "x64"] = "arm64",
+) -> dict[str, Any]:
     """How many more devices fit that are started so, what one costs, and what is free."""
-    return capacities.fleet_capacity(start).to_json()
+    return capacities.fleet_capacity(start, architecture).to_json()
 
 
 @router.get("/hosts", response=HostsOut, summary="All hosts")

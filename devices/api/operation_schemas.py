@@ -20,7 +20,7 @@ Tags = Annotated[list[TagName], Field(min_length=1, max_length=20)]
 class OperationIn(Schema):
     """What is asked of many devices: of a `count`, of the `serials` named, or of those `matching`.
 
-    `add` takes a count, and how they are to start. `tag` takes `add_tags`, `remove_tags` or both.
+    `add` takes a count, how they are to start and what they are. `tag` takes `add_tags`, `remove_tags` or both.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -28,6 +28,7 @@ class OperationIn(Schema):
     kind: Literal["add", "remove", "reboot", "shut_down", "power_off", "power_on", "tag"]
     count: Count | None = None
     start: Literal["cold", "warm"] = "warm"
+    architecture: Literal["arm64", "x64"] = "arm64"
     serials: Annotated[list[Serial], Field(min_length=1, max_length=MOST)] | None = None
     matching: DeviceFilter | None = None
     add_tags: Tags | None = None

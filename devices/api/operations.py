@@ -48,7 +48,8 @@ def ask(
     user = actor(request)
     if wish.kind == "add":
         operation = service.request_add(
-            count=wish.count or 0, actor=user, start=wish.start, idempotency_key=idempotency_key
+            count=wish.count or 0, actor=user, start=wish.start, architecture=wish.architecture,
+            idempotency_key=idempotency_key,
         )
     elif wish.count is not None:
         operation = service.request_remove(

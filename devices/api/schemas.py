@@ -50,6 +50,7 @@ class HostOut(Schema):
     processes: dict[str, bool]
     sample: dict[str, Any] | None
     template: dict[str, Any] | None
+    templates: dict[str, dict[str, Any] | None]
     merging: dict[str, Any] | None
     shortcomings: list[str]
 
@@ -93,6 +94,7 @@ class SummaryOut(Schema):
     hosts: list[HostOut]
     operations: list[OperationOut]
     firmware: FirmwareOut | None
+    firmwares: list[FirmwareOut]
 
 
 class DeviceOut(Schema):

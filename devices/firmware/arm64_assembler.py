@@ -1,4 +1,4 @@
-"""Makes a static arm64 program from the few instructions that `guest/syscalls/` is written in.
+"""Assembles the few arm64 instructions that `guest/syscalls/arm64.s` is written in.
 
 A cross compiler would be half a gigabyte for a hundred instructions. The syntax is GNU `as`'s;
 encodings are those of the Arm Architecture Reference Manual, C6.2.
@@ -11,25 +11,20 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from devices.firmware.errors import BuildFailed
+from devices.firmware.static_program import CODE
 
-BASE = 0x400000
-MEMORY_BYTES = 0x3000
-_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-_SEGMENT = struct.Struct("<IIQQQQQQ")
-_CODE = BASE + _HEADER.size + _SEGMENT.size
 _CONDITIONS = {"eq": 0, "ne": 1, "le": 13}
 _STATEMENT = re.compile(r"(?P<word>\S+)(?:\s+(?P<operands>.*))?")
-_EM_AARCH64 = 183
 
 
-def program(source: str) -> bytes:
-    """The source as a static ELF program, readable, writable and executable at 0x400000.
+def assembled(source: str) -> bytes:
+    """The instructions of the source, for a program that `static_program` wraps.
 
     Raises `BuildFailed` with the line that is not understood.
     """
     statements = list(_statements(source))
     labels: dict[str, int] = {}
-    at = _CODE
+    at = CODE
     for line, word, operands in statements:
         if word.endswith(":"):
             labels[word[:-1]] = at
@@ -38,16 +33,8 @@ def program(source: str) -> bytes:
     code = bytearray()
     for line, word, operands in statements:
         if not word.endswith(":"):
-            code += _encode(line, word, operands, _CODE + len(code), labels)
-    size = _HEADER.size + _SEGMENT.size + len(code)
-    if size > 0x1000:
-        raise BuildFailed(f"A program of {size} bytes would reach into its own buffer.")
-    header = _HEADER.pack(
-        b"\x7fELF\x02\x01\x01".ljust(16, b"\0"), 2, _EM_AARCH64, 1, _CODE, _HEADER.size, 0, 0,
-        _HEADER.size, _SEGMENT.size, 1, 0, 0, 0,
-    )  # fmt: skip
-    segment = _SEGMENT.pack(1, 7, 0, BASE, BASE, size, MEMORY_BYTES, 0x1000)
-    return header + segment + bytes(code)
+            code += _encode(line, word, operands, CODE + len(code), labels)
+    return bytes(code)
 
 
 def _statements(source: str) -> Iterator[tuple[int, str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.firmware import layout, uboot_env
+from devices.firmware.board import BOARDS
 from devices.firmware.errors import CorruptFirmware
 from devices.firmware.packages import sha256_of
 
@@ -21,7 +22,10 @@ FILES = (DISK, BOOTLOADER, ENVIRONMENT)
 
 @dataclass(frozen=True)
 class FirmwareImage:
-    """A firmware: a disk with slot A filled, and the boot-loader that starts it."""
+    """A firmware: a disk with slot A filled, and the boot-loader that starts it.
+
+    `environment` is the flash image of the boot-loader's environment, for boards that have one.
+    """
 
     architecture: str
     version: str
@@ -30,7 +34,7 @@ class FirmwareImage:
     folder: Path
     disk: Path
     bootloader: Path
-    environment: Path
+    environment: Path | None
     manifest: Mapping[str, Any]
 
 
@@ -54,10 +58,10 @@ def load(folder: Path, *, verify: bool = False) -> FirmwareImage:
             folder=folder,
             disk=folder / DISK,
             bootloader=folder / BOOTLOADER,
-            environment=folder / ENVIRONMENT,
+            environment=folder / ENVIRONMENT if ENVIRONMENT in files else None,
             manifest=manifest,
         )
-        expected = {name: files[name] for name in FILES}
+        expected = {name: files[name] for name in _files_of(image.architecture)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptFirmware(
             f"The firmware in {folder} has a manifest that lacks {error}: build it again."
@@ -70,6 +74,13 @@ def load(folder: Path, *, verify: bool = False) -> FirmwareImage:
     for name, (size, sha256) in expected.items():
         _check_file(folder / name, size=size, sha256=sha256 if verify else None)
     return image
+
+
+def _files_of(architecture: str) -> tuple[str, ...]:
+    """The boot-loader has its environment in flash, or else in its own ROM."""
+    board = BOARDS.get(architecture)
+    in_rom = board is not None and not board.environment_in_flash
+    return (DISK, BOOTLOADER) if in_rom else FILES
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:

@@ -12,17 +12,25 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from devices.firmware import artifact, boot_script, fit, guest_image, layout, uboot_env
+from devices.firmware import (
+    artifact,
+    boot_script,
+    fit,
+    guest_image,
+    layout,
+    pc_rom,
+    uboot_env,
+)
 from devices.firmware.artifact import FirmwareImage
-from devices.firmware.errors import BuildFailed, CorruptFirmware
+from devices.firmware.board import BOARDS, Board, board_of
+from devices.firmware.errors import CorruptFirmware
 from devices.firmware.packages import Package, PackageCache, sha256_of, umask
 from devices.firmware.toolchain import Toolchain
 
 PRODUCT = "fleetdash"
-PLATFORM = "qemu_arm64"
 COMPRESSION = ("-comp", "lz4", "-Xhc", "-b", "131072")
-ARCHITECTURES = ("arm64",)
-LIBRARY_FOLDER = "aarch64-linux-gnu"
+ARCHITECTURES = tuple(BOARDS)
+BOOTLOADERS = "usr/lib/u-boot"
 _NAMESPACE = uuid.UUID("6f6c7d1c-7c0e-4b7e-9f0e-0a5a4c1f2d10")
 _CHUNK_BYTES = 64 * 1024
 
@@ -40,13 +48,10 @@ def build_firmware(
     Writes `output/<sha256>/` in one move, readable by everybody. Without network it works from
     `cache`. Raises `PackageUnavailable` or `BuildFailed`.
     """
-    if architecture not in ARCHITECTURES:
-        raise BuildFailed(
-            f"There is no firmware for {architecture!r} yet: use {', '.join(ARCHITECTURES)}."
-        )
+    board = board_of(architecture)
     with umask(0o022):
         packages = PackageCache(cache, architecture=architecture, progress=progress)
-        fetched = packages.fetch(guest_image.words("packages.txt"))
+        fetched = packages.fetch(guest_image.words("packages.txt", board))
         tools = Toolchain.prepare(cache=cache, progress=progress)
         key = _key(version, fetched.values(), tools)
         output.mkdir(parents=True, exist_ok=True)
@@ -55,12 +60,13 @@ def build_firmware(
             return known
         folder = Path(tempfile.mkdtemp(prefix=".building-", dir=output))
         try:
-            return _build(folder, output, key, version, packages, fetched, tools, progress)
+            return _build(board, folder, output, key, version, packages, fetched, tools, progress)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(
+    board: Board,
     folder: Path,
     output: Path,
     key: str,
@@ -80,25 +86,26 @@ def _build(
         "uuid": identifier,
         "version": version,
         "product": PRODUCT,
-        "platform": PLATFORM,
-        "architecture": "arm64",
+        "platform": board.platform,
+        "architecture": board.architecture,
     }
     progress("laying out the root file system")
     said = "".join(f"{name}={value}\n" for name, value in keys.items())
     guest_image.lay_out_root(
-        folder / "root", unpacked, tools=tools, firmware=said, library_folder=LIBRARY_FOLDER
+        folder / "root", unpacked, board=board, tools=tools, firmware=said
     )
     progress("packing the root file system")
     rootfs = folder / "rootfs.squashfs"
     guest_image.pack_root(folder / "root", rootfs, tools=tools, compression=COMPRESSION)
     kernel = fit.encode(
+        board,
         kernel=guest_image.find_kernel(unpacked).read_bytes(),
-        initramfs=guest_image.initramfs(unpacked),
+        initramfs=guest_image.initramfs(unpacked, board),
         description=f"{PRODUCT} {version}",
         timestamp=0,
     )
     progress("writing the disk")
-    arguments = guest_image.kernel_arguments()
+    arguments = guest_image.kernel_arguments(board)
     nerves = artifact.nerves_environment(keys, kernel_args=arguments)
     write_disk(
         image / artifact.DISK,
@@ -107,12 +114,20 @@ def _build(
         kernel=kernel,
         rootfs=rootfs.read_bytes(),
     )
-    loader = unpacked / "usr/lib/u-boot/qemu_arm64/u-boot.bin"
-    shutil.copyfile(loader, image / artifact.BOOTLOADER)
-    (image / artifact.ENVIRONMENT).write_bytes(
-        uboot_env.encode(boot_script.environment(kernel_args=arguments), size=uboot_env.FLASH_BYTES)
-    )
+    _write_bootloader(image, unpacked, board, arguments)
     return _finish(image, output, key=key, keys=keys, packages=fetched)
+
+
+def _write_bootloader(image: Path, unpacked: Path, board: Board, arguments: str) -> None:
+    """The boot-loader and what it does, in its flash where there is one, else in its ROM."""
+    loader = (unpacked / BOOTLOADERS / board.bootloader).read_bytes()
+    variables = boot_script.environment(board, kernel_args=arguments)
+    if board.environment_in_flash:
+        flash = uboot_env.encode(variables, size=uboot_env.FLASH_BYTES)
+        (image / artifact.ENVIRONMENT).write_bytes(flash)
+    else:
+        loader = pc_rom.with_environment(loader, variables)
+    (image / artifact.BOOTLOADER).write_bytes(loader)
 
 
 def write_disk(
@@ -142,6 +157,7 @@ def _finish(
     files = {
         name: {"size": (image / name).stat().st_size, "sha256": sha256_of(image / name)}
         for name in artifact.FILES
+        if (image / name).exists()
     }
     sha256 = str(files[artifact.DISK]["sha256"])
     manifest: dict[str, Any] = {

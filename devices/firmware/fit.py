@@ -1,8 +1,8 @@
 """Kernel and initramfs as one image for a kernel slot: a U-Boot FIT with its data outside.
 
 The data stands at fixed places behind the tree (`data-position`, U-Boot's
-`doc/uImage.FIT/source_file_format.txt`): read to `LOAD_ADDRESS`, the kernel already lies on the
-2 MiB boundary an arm64 kernel wants and nothing is copied. The property `fleetdash,blocks` tells
+`doc/uImage.FIT/source_file_format.txt`): read to the board's address, an arm64 kernel already lies
+on the 2 MiB boundary it wants and nothing is copied. The property `fleetdash,blocks` tells
 the boot-loader how much of the 50 MiB slot to read.
 """
 
@@ -11,32 +11,31 @@ from __future__ import annotations
 import hashlib
 
 from devices.firmware import device_tree, layout
+from devices.firmware.board import Board
 from devices.firmware.errors import LayoutError
 
-LOAD_ADDRESS = 0x40200000
 TREE_BYTES = 4096
-KERNEL_ALIGNMENT = 2 * 1024 * 1024
 BLOCKS_PROPERTY = "fleetdash,blocks"
-_ARM64_MAGIC = b"ARM\x64"
-_ARM64_MAGIC_OFFSET = 56
 
 
-def encode(*, kernel: bytes, initramfs: bytes, description: str, timestamp: int) -> bytes:
-    """The FIT. Raises `LayoutError` when the kernel is no arm64 Image or nothing fits the slot."""
-    if kernel[_ARM64_MAGIC_OFFSET : _ARM64_MAGIC_OFFSET + 4] != _ARM64_MAGIC:
-        raise LayoutError("The kernel is not an uncompressed arm64 Image.")
+def encode(
+    board: Board, *, kernel: bytes, initramfs: bytes, description: str, timestamp: int
+) -> bytes:
+    """The FIT of a board.
+
+    Raises `LayoutError` when the kernel is for another board or nothing fits the slot.
+    """
+    magic_end = board.kernel_magic_offset + len(board.kernel_magic)
+    if kernel[board.kernel_magic_offset : magic_end] != board.kernel_magic:
+        raise LayoutError(f"The kernel is not one that an {board.architecture} device starts.")
     initramfs_position = TREE_BYTES
-    kernel_position = _up(initramfs_position + len(initramfs), KERNEL_ALIGNMENT)
+    kernel_position = _up(initramfs_position + len(initramfs), board.kernel_alignment)
     end = kernel_position + len(kernel)
     blocks = _up(end, layout.BLOCK_BYTES) // layout.BLOCK_BYTES
     layout.KERNEL["a"].check(blocks * layout.BLOCK_BYTES)
     images = {
-        "kernel": _image(
-            "kernel", kernel, position=kernel_position, load=LOAD_ADDRESS + kernel_position
-        ),
-        "ramdisk": _image(
-            "ramdisk", initramfs, position=initramfs_position, load=LOAD_ADDRESS + TREE_BYTES
-        ),
+        "kernel": _image(board, "kernel", kernel, position=kernel_position),
+        "ramdisk": _image(board, "ramdisk", initramfs, position=initramfs_position),
     }
     configuration = device_tree.Node({"kernel": "kernel", "ramdisk": "ramdisk"})
     root = device_tree.Node(
@@ -58,16 +57,16 @@ def encode(*, kernel: bytes, initramfs: bytes, description: str, timestamp: int)
     return (front.ljust(kernel_position, b"\0") + kernel).ljust(blocks * layout.BLOCK_BYTES, b"\0")
 
 
-def _image(kind: str, data: bytes, *, position: int, load: int) -> device_tree.Node:
+def _image(board: Board, kind: str, data: bytes, *, position: int) -> device_tree.Node:
     return device_tree.Node(
         {
             "description": kind,
             "type": kind,
-            "arch": "arm64",
+            "arch": board.fit_architecture,
             "os": "linux",
             "compression": "none",
-            "load": load,
-            "entry": load,
+            "load": board.image_address + position,
+            "entry": board.image_address + position,
             "data-position": position,
             "data-size": len(data),
         },

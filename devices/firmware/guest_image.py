@@ -7,7 +7,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from devices.firmware import arm64_assembler, cpio, kernel_modules, kernel_objects
+from devices.firmware import (
+    arm64_assembler,
+    cpio,
+    kernel_modules,
+    kernel_objects,
+    static_program,
+    x64_program,
+)
+from devices.firmware.board import ARM64, Board
 from devices.firmware.errors import BuildFailed
 from devices.firmware.toolchain import Toolchain
 
@@ -36,15 +44,23 @@ SQUASHFS_OPTIONS = (
 )
 
 
-def words(name: str) -> list[str]:
-    """The words of a list in `guest/`, comments left out."""
+def words(name: str, board: Board) -> list[str]:
+    """The words of a list in `guest/` that are for this board, comments left out."""
     text = (GUEST / name).read_text(encoding="utf-8")
-    return [word for line in text.splitlines() for word in line.split("#", 1)[0].split()]
+    found = []
+    for line in text.splitlines():
+        *said, last = line.split("#", 1)[0].split() or [""]
+        if not last.startswith("@"):
+            said.append(last)
+        elif last != f"@{board.architecture}":
+            continue
+        found += [word for word in said if word]
+    return found
 
 
-def kernel_arguments() -> str:
+def kernel_arguments(board: Board) -> str:
     """What the kernel is told, beside the slot."""
-    return " ".join(words("kernel-args.txt"))
+    return " ".join(words("kernel-args.txt", board))
 
 
 def find_kernel(unpacked: Path) -> Path:
@@ -70,11 +86,11 @@ def module_files(unpacked: Path, wanted: Sequence[str]) -> list[tuple[str, bytes
     return [(name, read(name)) for name in kernel_modules.load_order(wanted, read)]
 
 
-def initramfs(unpacked: Path) -> bytes:
+def initramfs(unpacked: Path, board: Board) -> bytes:
     """BusyBox, the modules the root file system needs, and `guest/initramfs/init`."""
     modules = [
         (name, _quiet(content) if name == "virtio_net" else content)
-        for name, content in module_files(unpacked, words("modules.txt"))
+        for name, content in module_files(unpacked, words("modules.txt", board))
     ]
     order = "".join(f"{name}\n" for name, _ in modules)
     entries = [
@@ -103,27 +119,25 @@ def _quiet(network_driver: bytes) -> bytes:
 
 
 def lay_out_root(
-    root: Path, unpacked: Path, *, tools: Toolchain, firmware: str, library_folder: str
+    root: Path, unpacked: Path, *, board: Board, tools: Toolchain, firmware: str
 ) -> None:
     """Fill a folder with the root file system; `firmware` is what it says of itself."""
     for name in ("bin", "dev", "etc", "lib", "proc", "root", "run", "sbin", "sys", "tmp"):
         (root / name).mkdir(parents=True)
     _copy(unpacked / "bin/busybox", root / "bin/busybox", mode=0o755)
-    for applet in words("applets.txt"):
+    for applet in words("applets.txt", board):
         (root / "bin" / applet).symlink_to("busybox")
     for source in sorted((GUEST / "rootfs").rglob("*")):
         if source.is_file():
             target = root / source.relative_to(GUEST / "rootfs")
             _copy(source, target, mode=0o755 if os.access(source, os.X_OK) else 0o644)
     syscalls = root / "sbin/syscalls"
-    syscalls.write_bytes(
-        arm64_assembler.program((GUEST / "syscalls/syscalls.s").read_text(encoding="utf-8"))
-    )
+    syscalls.write_bytes(_system_calls(board))
     syscalls.chmod(0o755)
     (root / "etc/fleetdash-firmware").write_text(firmware, encoding="utf-8")
-    _copy_libraries(root, unpacked, library_folder)
+    _copy_libraries(root, unpacked, board)
     _copy_erlang(root, unpacked)
-    _build_agent(root, tools)
+    _build_agent(root, tools, board)
 
 
 def pack_root(root: Path, image: Path, *, tools: Toolchain, compression: Sequence[str]) -> None:
@@ -135,10 +149,22 @@ def pack_root(root: Path, image: Path, *, tools: Toolchain, compression: Sequenc
     tools.mksquashfs(root, image, [*SQUASHFS_OPTIONS, *compression])
 
 
-def _copy_libraries(root: Path, unpacked: Path, library_folder: str) -> None:
-    for name in (*LIBRARIES, "ld-linux-aarch64.so.1"):
+def _system_calls(board: Board) -> bytes:
+    """The program that makes system calls for the agent."""
+    if board is ARM64:
+        source = (GUEST / "syscalls/arm64.s").read_text(encoding="utf-8")
+        code = arm64_assembler.assembled(source)
+    else:
+        code = x64_program.CODE
+    return static_program.wrap(code, machine=board.elf_machine)
+
+
+def _copy_libraries(root: Path, unpacked: Path, board: Board) -> None:
+    if board.dynamic_linker_folder != "lib":
+        (root / board.dynamic_linker_folder).symlink_to("lib")
+    for name in (*LIBRARIES, board.dynamic_linker):
         for folder in ("lib", "usr/lib"):
-            found = unpacked / folder / library_folder / name
+            found = unpacked / folder / board.library_folder / name
             if found.exists():
                 _copy(found.resolve(), root / "lib" / name, mode=0o755)
                 break
@@ -164,11 +190,12 @@ def _copy_erlang(root: Path, unpacked: Path) -> None:
             _copy(path, target / "priv/lib" / path.name, mode=0o755)
 
 
-def _build_agent(root: Path, tools: Toolchain) -> None:
+def _build_agent(root: Path, tools: Toolchain, board: Board) -> None:
     home = root / ERLANG_HOME.lstrip("/")
     agent = GUEST / "agent"
     ebin = home / "lib" / AGENT / "ebin"
-    tools.compile_erlang(sorted((agent / "src").glob("*.erl")), ebin)
+    sources = sorted((agent / "src").glob("*.erl"))
+    tools.compile_erlang(sources, ebin, f"-D{board.architecture.upper()}")
     _copy(agent / "src" / f"{AGENT}.app.src", ebin / f"{AGENT}.app", mode=0o644)
     build = root.parent / "build-beams"
     tools.compile_erlang(sorted((agent / "build").glob("*.erl")), build)

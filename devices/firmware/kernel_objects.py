@@ -1,4 +1,4 @@
-"""Changes to a compiled kernel module (ELF for the Arm 64-bit architecture, ELF gABI 4.1)."""
+"""Changes to a compiled kernel module (64-bit little-endian ELF, ELF gABI 4.1)."""
 
 from __future__ import annotations
 

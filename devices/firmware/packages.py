@@ -75,7 +75,7 @@ class PackageCache:
         `linux-image-*` of `linux-image-cloud-arm64` written `linux-image-cloud-arm64*`.
         Raises `PackageUnavailable`.
         """
-        with self._locked():
+        with self.locked():
             known = self._index()
             if all(name in known and self._is_whole(known[name]) for name in names):
                 return {name: known[name] for name in names}
@@ -99,8 +99,8 @@ class PackageCache:
         self._run(["dpkg-deb", "--extract", str(path), str(target)], what=f"unpack {path.name}")
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One build at a time fetches into the folder."""
+    def locked(self) -> Iterator[None]:
+        """One build at a time does what must not be done twice at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)

@@ -40,12 +40,14 @@ class Toolchain:
         key = " ".join(f"{package.name}={package.version}" for package in fetched.values())
         root = cache / "tools" / host_architecture()
         marker = root / "versions"
-        if not (marker.is_file() and marker.read_text(encoding="utf-8") == key):
-            progress("unpacking the build's tools")
-            shutil.rmtree(root, ignore_errors=True)
-            for package in fetched.values():
-                packages.unpack(package, root)
-            marker.write_text(key, encoding="utf-8")
+        # firmware of two architectures may be built at once, with the same tools
+        with packages.locked():
+            if not (marker.is_file() and marker.read_text(encoding="utf-8") == key):
+                progress("unpacking the build's tools")
+                shutil.rmtree(root, ignore_errors=True)
+                for package in fetched.values():
+                    packages.unpack(package, root)
+                marker.write_text(key, encoding="utf-8")
         return cls(root, key=key)
 
     def mksquashfs(self, folder: Path, image: Path, options: Sequence[str]) -> None:

@@ -137,7 +137,7 @@ class PssStep(bootsteps.StartStopStep):
         host = settings.HOST_NAME
 
         def learn(guests: dict[str, GuestCost]) -> None:
-            costs.learn(host, guests, templates.ready_key())
+            costs.learn(host, guests, templates.ready_keys())
 
         return PssThread(
             PssRotation(),

@@ -97,7 +97,7 @@ def _boot(spec: GuestSpec) -> list[str]:
     words = ["-bios", _open_file(boot.image_fd)]
     if boot.environment_fd is not None:
         if spec.architecture != "arm64":
-            raise BadShape("Only the arm64 board takes a boot-loader environment in flash.")
+            raise BadShape("Only the arm64 board has flash for its boot-loader's environment.")
         # a flash drive would cost 64 MiB a guest
         words += [
             "-device",

@@ -11,9 +11,21 @@ from devices.qemu.process_identity import ProcessIdentity
 
 # folders of guests that are no devices: a template in the making, its trial, what clones come from
 TEMPLATE, TRIAL, ZYGOTE = "template", "trial", "zygote"
-NO_DEVICES = frozenset({TEMPLATE, TRIAL, ZYGOTE})
+OTHER_ARCHITECTURES = ("x64",)
 
 _LOG_TAIL_BYTES = 4096
+
+
+def no_device(kind: str, architecture: str) -> str:
+    """The name of such a folder; those of the usual architecture have none behind theirs."""
+    return f"{kind}-{architecture}" if architecture in OTHER_ARCHITECTURES else kind
+
+
+NO_DEVICES = frozenset(
+    no_device(kind, architecture)
+    for kind in (TEMPLATE, TRIAL, ZYGOTE)
+    for architecture in ("arm64", *OTHER_ARCHITECTURES)
+)
 
 
 class GuestFolder:

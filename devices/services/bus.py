@@ -19,6 +19,8 @@ from typing import Any
 import redis
 from django.conf import settings
 
+from devices.host.architecture import ARM64
+
 log = logging.getLogger(__name__)
 
 CHANGES = "fleet:changes"
@@ -231,22 +233,22 @@ def publish_guests(
         client().publish(guests_channel(host), json.dumps({"started": started, "ended": ended}))
 
 
-def template_key(host: str) -> str:
-    """Key of the last word of a host about its template."""
-    return f"fleet:template:{host}"
+def template_key(host: str, architecture: str = ARM64) -> str:
+    """Key of the last word of a host about its template for devices of an architecture."""
+    return f"fleet:template:{host}" + ("" if architecture == ARM64 else f":{architecture}")
 
 
-def keep_template_status(host: str, status: dict[str, Any]) -> None:
+def keep_template_status(host: str, status: dict[str, Any], architecture: str = ARM64) -> None:
     """Keep what a host says of its template, and have the page look again."""
     with _tolerant("template"):
-        client().set(template_key(host), json.dumps(status))
+        client().set(template_key(host, architecture), json.dumps(status))
     publish_changes()
 
 
-def template_status(host: str) -> dict[str, Any] | None:
+def template_status(host: str, architecture: str = ARM64) -> dict[str, Any] | None:
     """What a host last said of its template, or None."""
     with _tolerant("template"):
-        message = client().get(template_key(host))
+        message = client().get(template_key(host, architecture))
         return json.loads(message) if isinstance(message, bytes) else None
     return None
 

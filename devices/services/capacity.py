@@ -15,9 +15,9 @@ from django.db.models import Count
 
 from devices.host.feel import capacity as feel_capacity
 from devices.host.limits import Limits
-from devices.models import Device, Host
-from devices.services import bus, costs
-from devices.services.costs import Cost
+from devices.models import Device, Firmware, Host
+from devices.services import architectures, bus, costs
+from devices.services.costs import Cost, Sort
 from devices.services.room import feel_of, is_merging
 from devices.states import LIVING, STARTING, State
 
@@ -28,7 +28,8 @@ MIB = 1 << 20
 class HostCapacity:
     """What one host can take; `fits` is 0 and `waiting` says why when it can take nothing.
 
-    `limit` is what keeps more from fitting where that is not memory.
+    `limit` is what keeps more from fitting where that is not memory. `unable` hosts cannot run such
+    devices at all.
     """
 
     name: str
@@ -38,6 +39,7 @@ class HostCapacity:
     cost: Cost
     waiting: str
     limit: str = ""
+    unable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,27 +75,36 @@ class Capacity:
         }
 
 
-def usual_kind(host_name: str) -> str:
-    """How devices start on a host now: as clones, unless its template could not be made."""
-    template = bus.template_status(host_name)
+def usual_kind(host_name: str, architecture: str = architectures.DEFAULT) -> str:
+    """How devices start on a host now: as clones, unless their template could not be made."""
+    template = bus.template_status(host_name, architecture)
     if template is None or template["state"] == "failed":
         return Device.Start.COLD
     return Device.Start.WARM
 
 
 def host_capacity(
-    host: Host, devices: int, starting: Mapping[str, int], kind: str, held: str = ""
+    host: Host,
+    devices: int,
+    starting: Mapping[Sort, int],
+    kind: str,
+    held: str = "",
+    *,
+    architecture: str = architectures.DEFAULT,
 ) -> HostCapacity:
-    """What a host can take beside those `starting` (by kind) that have yet to spend their memory.
+    """What a host can take beside those `starting` that have yet to spend their memory.
 
     `devices` are there, `kind` is how the new ones are to start (WARM means cold where there is no
     template), and `held` is what holds launching back.
     """
-    # what was asked to start warm starts cold where there is no template
-    as_it_is = {Device.Start.WARM: usual_kind(host.name), Device.Start.COLD: Device.Start.COLD}
-    kinds = {as_it_is[Device.Start(each)] for each in (kind, *starting)}
-    by_kind = {each: costs.cost(host, each) for each in kinds}
-    cost = by_kind[as_it_is[Device.Start(kind)]]
+    as_it_is = {each: _as_it_is(host, *each) for each in {(kind, architecture), *starting}}
+    by_sort = {each: costs.cost(host, *each) for each in set(as_it_is.values())}
+    cost = by_sort[as_it_is[kind, architecture]]
+    if not architectures.runs(host, architecture):
+        return HostCapacity(
+            name=host.name, devices=devices, fits=0, free_bytes=0, cost=cost,
+            waiting=f"no {architecture} guest has booted on {host.name}", unable=True,
+        )
     sample = bus.host_sample(host.name)
     if sample is None:
         return HostCapacity(
@@ -102,10 +113,8 @@ def host_capacity(
             "is down (bin/up starts it again)",
         )
     feel = feel_of(sample, host)
-    promised = sum(
-        n * by_kind[as_it_is[Device.Start(each)]].settled_bytes for each, n in starting.items()
-    )
-    settling = sum(each.settling_bytes for each in by_kind.values())
+    promised = sum(n * by_sort[as_it_is[each]].settled_bytes for each, n in starting.items())
+    settling = sum(each.settling_bytes for each in by_sort.values())
     if settling > 0 and not is_merging(sample):
         settling = 0
     expected = feel.free_memory_bytes - promised + settling
@@ -131,35 +140,50 @@ def host_capacity(
     )
 
 
-def devices_by_host() -> dict[int, tuple[int, dict[str, int]]]:
-    """How many devices each host runs, by its id, and how many of them start, by kind.
+def _as_it_is(host: Host, kind: str, architecture: str) -> Sort:
+    """What was asked to start warm starts cold where there is no template."""
+    if kind == Device.Start.WARM:
+        kind = usual_kind(host.name, architecture)
+    return str(kind), architecture
+
+
+def devices_by_host() -> dict[int, tuple[int, dict[Sort, int]]]:
+    """How many devices each host runs, by its id, and how many of which sort start.
 
     One that is off takes neither memory nor a process. A clone that reboots is no clone any more.
     """
-    found: dict[int, tuple[int, dict[str, int]]] = {}
+    found: dict[int, tuple[int, dict[Sort, int]]] = {}
+    of = dict(Firmware.objects.order_by().values_list("id", "architecture"))
     rows = Device.objects.filter(state__in=LIVING).exclude(state=State.OFF).order_by()
-    groups = rows.values("host_id", "state", "start", "reported_start").annotate(n=Count("id"))
-    for row in groups:
+    groups = rows.values("host_id", "state", "start", "reported_start", "firmware_id")
+    for row in groups.annotate(n=Count("id")):
         there, starting = found.get(row["host_id"], (0, {}))
         kind = row["start"] if row["state"] in STARTING else None
         if row["state"] == State.REBOOTING and row["reported_start"] == Device.Start.WARM:
             kind = Device.Start.COLD
         if kind is not None:
-            starting[kind] = starting.get(kind, 0) + row["n"]
+            sort = str(kind), of[row["firmware_id"]]
+            starting[sort] = starting.get(sort, 0) + row["n"]
         found[row["host_id"]] = there + row["n"], starting
     return found
 
 
-def fleet_capacity(kind: str = Device.Start.WARM) -> Capacity:
+def fleet_capacity(
+    kind: str = Device.Start.WARM, architecture: str = architectures.DEFAULT
+) -> Capacity:
     """What all hosts together can take now, of devices that are to start as `kind`."""
     there = devices_by_host()
     rows = list(Host.objects.order_by("id"))
     held = bus.held([host.name for host in rows])
     hosts = tuple(
-        host_capacity(host, *there.get(host.id, (0, {})), kind, held.get(host.name, ""))
+        host_capacity(
+            host, *there.get(host.id, (0, {})), kind, held.get(host.name, ""),
+            architecture=architecture,
+        )
         for host in rows
     )
-    dearest = max(hosts, key=lambda host: host.cost.settled_bytes, default=None)
+    able = [host for host in hosts if not host.unable] or hosts
+    dearest = max(able, key=lambda host: host.cost.settled_bytes, default=None)
     return Capacity(
         devices=sum(host.devices for host in hosts),
         fits=sum(host.fits for host in hosts),
@@ -167,7 +191,7 @@ def fleet_capacity(kind: str = Device.Start.WARM) -> Capacity:
         reserve_bytes=settings.MEMORY_RESERVE_MIB * MIB,
         device_cost_bytes=dearest.cost.settled_bytes if dearest else 0,
         cost_source=dearest.cost.sentence if dearest else "",
-        waiting=next((host.waiting for host in hosts if host.waiting), ""),
-        limit=next((host.limit for host in hosts if host.limit), ""),
+        waiting=next((host.waiting for host in able if host.waiting), ""),
+        limit=next((host.limit for host in able if host.limit), ""),
         hosts=hosts,
     )

@@ -1,7 +1,8 @@
 """What a device costs in memory: measured, remembered from the last run, or assumed.
 
-Two figures a kind (warm, cold): `settled`, once its memory has merged with that of its siblings,
-which says how many fit; and `young`, what it takes before that, which says how many may start now.
+Two figures a kind (warm, cold) of each architecture: `settled`, once its memory has merged with
+that of its siblings, which says how many fit; and `young`, what it takes before that, which says
+how many may start now.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from django.conf import settings
 from django.db import transaction
 
 from devices.host.guest_memory import GuestCost
-from devices.models import Device, Firmware, Host
-from devices.services import bus
+from devices.models import Device, Host
+from devices.services import architectures, bus
 from devices.states import WITH_PROCESS
 
 MIB = 1 << 20
@@ -39,6 +40,8 @@ REMEMBER_CHANGE = 0.02
 Source = Literal["measured", "remembered", "first clone", "assumed"]
 # a clone wakes in a qemu of its own, or is forked from one that keeps the template awake
 Way = Literal["woken", "forked"]
+# a kind and an architecture
+Sort = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,27 +70,41 @@ class Cost:
         return "assumed until measured"
 
 
-def learn(host_name: str, guests: Mapping[str, GuestCost], template: str | None) -> None:
+def _name(what: str, architecture: str) -> str:
+    """Under which name figures are kept: those of the usual architecture under the bare one."""
+    return what if architecture == architectures.DEFAULT else f"{what}-{architecture}"
+
+
+def learn(
+    host_name: str, guests: Mapping[str, GuestCost], templates: Mapping[str, str]
+) -> None:
     """Take in what was measured of a host's guests, by serial; remember it now and then.
 
-    `template` is the key of the template clones come from now. Runs in the host's worker.
+    `templates` has the key of the template clones come from now, by architecture. Runs in the
+    host's worker.
     """
-    means: dict[str, dict[str, list[float]]] = {}
+    means: dict[Sort, dict[str, list[float]]] = {}
     rows = Device.objects.on(host_name).filter(state__in=WITH_PROCESS)
-    for serial, asked, reported in rows.values_list("serial", "start", "reported_start"):
+    for serial, asked, reported, architecture in rows.values_list(
+        "serial", "start", "reported_start", "firmware__architecture"
+    ):
         one = guests.get(serial)
         if one is None or one.age_s < YOUNG_AFTER_S:
             continue
         # a clone that was rebooted is none any more: the device itself says what it is
         kind = reported or asked
         age = "settled" if one.age_s >= SETTLED_AFTER_S else "young"
-        means.setdefault(kind, {}).setdefault(age, []).append(one.one_more_kib)
+        ages = means.setdefault((kind, architecture), {})
+        ages.setdefault(age, []).append(one.one_more_kib)
     summary = {
-        kind: {age: [len(kib), sum(kib) / len(kib)] for age, kib in ages.items()}
-        for kind, ages in means.items()
+        _name(*sort): {age: [len(kib), sum(kib) / len(kib)] for age, kib in ages.items()}
+        for sort, ages in means.items()
     }
     bus.keep_costs(host_name, summary)
-    keys = {Device.Start.WARM: template, Device.Start.COLD: cold_key()}
+    keys: dict[Sort, str | None] = {}
+    for architecture in architectures.ALL:
+        keys[Device.Start.WARM, architecture] = templates.get(architecture)
+        keys[Device.Start.COLD, architecture] = cold_key(architecture)
     known = Host.objects.filter(name=host_name).values_list("costs", flat=True).first()
     if known is None or not _news(known, summary, keys):
         return
@@ -98,15 +115,16 @@ def learn(host_name: str, guests: Mapping[str, GuestCost], template: str | None)
 
 
 def _news(
-    known: Mapping[str, Any], summary: Mapping[str, Any], keys: Mapping[Any, str | None]
+    known: Mapping[str, Any], summary: Mapping[str, Any], keys: Mapping[Sort, str | None]
 ) -> dict[str, Any]:
     """What of a summary is worth remembering beside what is known already."""
     now = time.time()
     news: dict[str, Any] = {}
-    for kind, ages in summary.items():
+    for sort, key in keys.items():
+        ages = summary.get(_name(*sort), {})
         count, settled = ages.get("settled", (0, 0.0))
         young_count, young = ages.get("young", (0, 0.0))
-        key, way = keys.get(kind), _way(known, kind)
+        way = _way(known, *sort)
         if count < ENOUGH_MEASURED or key is None or not way:
             continue
         was = known.get(way, {})
@@ -123,16 +141,25 @@ def _news(
     return news
 
 
-def _way(known: Mapping[str, Any], kind: str) -> str:
-    """How devices of a kind come to be now: `cold`, or as clones `woken` or `forked`.
+def _way(known: Mapping[str, Any], kind: str, architecture: str) -> str:
+    """Where it is remembered what devices of a kind cost: `cold`, or as clones `woken` or `forked`.
 
     Empty while that is only being tried.
     """
-    return str(known.get("clones", "") if kind == Device.Start.WARM else kind)
+    if kind == Device.Start.COLD:
+        return _name(kind, architecture)
+    way = known.get(_name("clones", architecture))
+    return _name(way, architecture) if way else ""
 
 
 def clones_are(
-    host_name: str, key: str, way: Way, first_clone_kib: int | None = None, *, settled: bool = True
+    host_name: str,
+    key: str,
+    way: Way,
+    first_clone_kib: int | None = None,
+    *,
+    settled: bool = True,
+    architecture: str = architectures.DEFAULT,
 ) -> None:
     """Clones come from the template of that key now, and in that way.
 
@@ -143,18 +170,21 @@ def clones_are(
         host = Host.objects.select_for_update().filter(name=host_name).first()
         if host is None:
             return
-        was = host.costs.get(way, {})
+        place = _name(way, architecture)
+        was = host.costs.get(place, {})
         kept = was if was.get("key") == key else {"key": key, "at": 0.0}
         if first_clone_kib is not None:
             kept = {**kept, "first_clone_kib": first_clone_kib}
-        costs = {**host.costs, way: kept, **({"clones": way} if settled else {})}
+        costs = {**host.costs, place: kept}
+        if settled:
+            costs[_name("clones", architecture)] = way
         if costs != host.costs:
             Host.objects.filter(id=host.id).update(costs=costs)
 
 
-def cold_key() -> str | None:
+def cold_key(architecture: str) -> str | None:
     """What a cold device's cost depends on; None without a firmware."""
-    firmware = Firmware.objects.filter(architecture="arm64").first()
+    firmware = architectures.newest_firmware(architecture)
     return f"{firmware.sha256}-{settings.DEVICE_MEMORY_MIB}" if firmware else None
 
 
@@ -164,13 +194,13 @@ def setting_bytes(kind: str) -> int:
     return (settings.CLONE_COST_MIB if warm else settings.DEVICE_COST_MIB) * MIB
 
 
-def cost(host: Host, kind: str) -> Cost:
+def cost(host: Host, kind: str, architecture: str = architectures.DEFAULT) -> Cost:
     """What one more device of a kind costs on a host."""
-    ages = bus.costs(host.name).get(kind, {})
+    ages = bus.costs(host.name).get(_name(kind, architecture), {})
     count, settled_kib = ages.get("settled", (0, 0.0))
     young_count, young_kib = ages.get("young", (0, 0.0))
-    known = host.costs.get(_way(host.costs, kind), {})
-    if kind == Device.Start.COLD and known and known.get("key") != cold_key():
+    known = host.costs.get(_way(host.costs, kind, architecture), {})
+    if kind == Device.Start.COLD and known and known.get("key") != cold_key(architecture):
         known = {}
     enough_young = young_count >= ENOUGH_MEASURED
     young = young_kib if enough_young else known.get("young_kib") or 0.0
@@ -185,7 +215,7 @@ def cost(host: Host, kind: str) -> Cost:
         settled = _safe(mean_kib)
         settling = young_count * (young_kib - mean_kib) if enough_young else 0.0
     elif known.get("first_clone_kib"):
-        grows = GROWS.get(_way(host.costs, kind), 1.0)
+        grows = GROWS.get(host.costs.get(_name("clones", architecture), ""), 1.0)
         source, settled = "first clone", _safe(known["first_clone_kib"] * grows)
     return Cost(
         settled_bytes=settled, young_bytes=max(settled, int(young * 1024)), source=source,

@@ -97,8 +97,9 @@ def _launch_some(host_name: str) -> bool:
     if first.start == Device.Start.WARM:
         template = _template(host, first.firmware)
     kind = Device.Start.COLD if template is None else Device.Start.WARM
+    architecture = first.firmware.architecture
     pace = _pace(template)
-    places = room.room(host, kind, pace.per_core, pace.least)
+    places = room.room(host, kind, pace.per_core, pace.least, architecture=architecture)
     if places == 0:
         return False
     alike = [d for d in next_ones if (d.start, d.firmware) == (first.start, first.firmware)]
@@ -154,7 +155,9 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
     log.info("%d started in %.0f ms", len(started), 1000 * (time.monotonic() - began))
     failures = [o for o in outcomes.values() if isinstance(o, GuestSpawnFailed)]
     if template is not None and failures and len(failures) == len(devices):
-        templates.discard(host.name, f"No clone of a round woke: {failures[0]}")
+        templates.discard(
+            host.name, devices[0].firmware.architecture, f"No clone of a round woke: {failures[0]}"
+        )
     if started:
         _record(host, started)
     return len(started)

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from devices.errors import BadRequest, DoesNotFit, NotFound, Unavailable
-from devices.models import Device, Event, Firmware, Host, Operation, Target
-from devices.services import bus, capacity, dispatch, place
+from devices.models import Device, Event, Host, Operation, Target
+from devices.services import architectures, bus, capacity, dispatch, place
 from devices.services.asking import MOST, check_count, repeated, short
 from devices.services.cancelling import cancel
 from devices.services.progress import OperationView, view
@@ -35,24 +35,27 @@ def request_add(
     count: int,
     actor: AbstractBaseUser | None,
     start: str = Device.Start.WARM,
+    architecture: str = architectures.DEFAULT,
     idempotency_key: str | None = None,
     retry_of: int | None = None,
 ) -> Operation:
     """Ask for `count` more devices; they exist as rows when this returns and start after.
 
-    Raises BadRequest, DoesNotFit (nothing is begun), or Unavailable when there is no host or no
-    firmware. The same idempotency key gives the operation it gave before.
+    Raises BadRequest, DoesNotFit (nothing is begun), or Unavailable when there is no firmware of
+    that architecture or no host that can run it. The same idempotency key gives the operation it
+    gave before.
     """
     check_count(count)
     if start not in set(Device.Start):
         raise BadRequest(f"A device starts warm or cold, not {short(start)!r}.")
+    architectures.check(architecture)
     with transaction.atomic():
         # one admission at a time: what is free is counted before the next one asks
         hosts = list(Host.objects.select_for_update().order_by("id"))
         earlier = repeated(idempotency_key, Operation.Kind.ADD, count)
         if earlier is not None:
             return earlier
-        operation = _add(count, actor, start, idempotency_key, retry_of, hosts)
+        operation = _add(count, actor, start, architecture, idempotency_key, retry_of, hosts)
     return operation
 
 
@@ -60,24 +63,30 @@ def _add(
     count: int,
     actor: AbstractBaseUser | None,
     start: str,
+    architecture: str,
     idempotency_key: str | None,
     retry_of: int | None,
     hosts: Sequence[Host],
 ) -> Operation:
-    firmware = Firmware.objects.filter(architecture="arm64").first()
+    firmware = architectures.newest_firmware(architecture)
     if not hosts:
         raise Unavailable("There is no host yet: run bin/up on the machine that is to run devices.")
     if firmware is None:
-        raise Unavailable("There is no firmware yet: bin/up builds it.")
+        raise Unavailable(_no_firmware(architecture))
+    if not any(architectures.runs(host, architecture) for host in hosts):
+        raise Unavailable(
+            f"No host can run {architecture} devices: no such guest has booted on "
+            f"{', '.join(host.name for host in hosts)}. Run bin/up again, it says why."
+        )
     now = timezone.now()
-    fleet = capacity.fleet_capacity(start)
+    fleet = capacity.fleet_capacity(start, architecture)
     if count > fleet.fits:
         raise DoesNotFit(_refusal(count, fleet), fits=fleet.fits)
     operation = Operation.objects.create(
         kind=Operation.Kind.ADD,
         count=count,
         actor_id=actor.pk if actor else None,
-        parameters={"start": start},
+        parameters={"start": start, "architecture": architecture},
         idempotency_key=idempotency_key,
         retry_of_id=retry_of,
         created_at=now,
@@ -118,6 +127,15 @@ def _add(
 
     transaction.on_commit(begin)
     return operation
+
+
+def _no_firmware(architecture: str) -> str:
+    if architecture == architectures.DEFAULT:
+        return "There is no firmware yet: bin/up builds it."
+    return (
+        f"There is no firmware for {architecture} devices: run bin/up with "
+        f"FLEETDASH_ARCHITECTURES={','.join(architectures.ALL)} on the machine."
+    )
 
 
 def _refusal(count: int, fleet: capacity.Capacity) -> str:

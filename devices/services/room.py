@@ -20,7 +20,7 @@ from django.utils import timezone
 from devices.host import cgroup, memory
 from devices.host.feel import Feel, Width, launch_width
 from devices.models import Device, Host
-from devices.services import bus, costs, deaths
+from devices.services import architectures, bus, costs, deaths
 from devices.services.progress import percentile
 from devices.states import State
 
@@ -47,7 +47,7 @@ WAKE_S = 3.0
 _GIB = 1 << 30
 _begun: deque[tuple[float, int]] = deque()
 _said: dict[str, str] = {}
-_usual: dict[tuple[str, str], tuple[float, float]] = {}
+_usual: dict[tuple[str, str, str], tuple[float, float]] = {}
 
 
 def nothing_waits(host: Host) -> None:
@@ -67,9 +67,12 @@ def _begun_lately() -> int:
     return sum(guests for _, guests in _begun)
 
 
-def room(host: Host, kind: str, per_core: float, least: int = 1) -> int:
+def room(
+    host: Host, kind: str, per_core: float, least: int = 1, *,
+    architecture: str = architectures.DEFAULT,
+) -> int:
     """How many more guests of a kind may be started now; says why when launching is held back."""
-    held, guests = _room(host, kind, per_core, least)
+    held, guests = _room(host, kind, per_core, least, architecture)
     _said[host.name] = held
     bus.keep_held(host.name, held)
     if held and guests == 0:
@@ -87,13 +90,16 @@ def reboots(host: Host, was: str) -> tuple[str, int]:
     grows = cold.young_bytes
     if was == Device.Start.COLD:
         grows = max(costs.FLOOR_BYTES, cold.young_bytes - cold.settled_bytes)
-    held, places = _room(host, Device.Start.COLD, REBOOTS_PER_CORE, 1, cost_bytes=grows)
+    held, places = _room(
+        host, Device.Start.COLD, REBOOTS_PER_CORE, 1, architectures.DEFAULT, cost_bytes=grows
+    )
     most = max(1, round(host.cores * REBOOTS_PER_CORE))
     return held or f"reboots {most} at a time, as many as its cores can bear", places
 
 
 def _room(
-    host: Host, kind: str, per_core: float, least: int, *, cost_bytes: int | None = None
+    host: Host, kind: str, per_core: float, least: int, architecture: str, *,
+    cost_bytes: int | None = None,
 ) -> tuple[str, int]:
     after_deaths = deaths.holding(host)
     if after_deaths:
@@ -104,10 +110,12 @@ def _room(
     feel = feel_of(sample, host)
     if host.name == settings.HOST_NAME:
         feel = _up_to_date(feel)
-    cost = costs.cost(host, kind)
+    cost = costs.cost(host, kind, architecture)
     # the young ones that are there have not taken all they will: that is not free any more
     feel = replace(feel, free_memory_bytes=feel.free_memory_bytes + min(0, cost.settling_bytes))
-    starting = _starting(host, kind, most=max(1, round(host.cores * per_core)))
+    starting = _starting(
+        host, kind, architecture, most=max(1, round(host.cores * per_core))
+    )
     width = launch_width(
         feel,
         starting=max(starting, _begun_lately()),
@@ -155,11 +163,11 @@ def held_sentence(width: Width, feel: Feel, *, merging: bool) -> str:
     return ""
 
 
-def _starting(host: Host, kind: str, most: int) -> int:
+def _starting(host: Host, kind: str, architecture: str, most: int) -> int:
     now = timezone.now()
     rows = Device.objects.filter(host=host, state__in=BUSY)
     ages = [(now - since).total_seconds() for since in rows.values_list("state_since", flat=True)]
-    late_after_s = max(OVERDUE_LEAST_S, OVERDUE_TIMES * _usual_s(host, kind))
+    late_after_s = max(OVERDUE_LEAST_S, OVERDUE_TIMES * _usual_s(host, kind, architecture))
     if not any(age > late_after_s for age in ages):
         return len(ages)
     lately = Device.objects.filter(
@@ -180,19 +188,20 @@ def counted(ages_s: Sequence[float], *, late_after_s: float, lately: int, most: 
     return len(ages_s) - min(overdue, excused)
 
 
-def _usual_s(host: Host, kind: str) -> float:
+def _usual_s(host: Host, kind: str, architecture: str) -> float:
     """What 95 of 100 devices lately took to their first report; looked up now and then."""
     now = time.monotonic()
-    known = _usual.get((host.name, kind))
+    known = _usual.get((host.name, kind, architecture))
     if known is not None and now - known[0] < USUAL_KEPT_S:
         return known[1]
     rows = Device.objects.filter(
-        host=host, start=kind, spawned_at__isnull=False, online_at__isnull=False
+        host=host, start=kind, firmware__architecture=architecture,
+        spawned_at__isnull=False, online_at__isnull=False,
     ).order_by("-online_at")
     took = sorted(_between(*row) for row in rows.values_list("spawned_at", "online_at")[:USUAL_OF])
     usual = percentile(took, 0.95)
     found = USUAL_S[kind] if usual is None else usual
-    _usual[(host.name, kind)] = now, found
+    _usual[host.name, kind, architecture] = now, found
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count
 
 from devices.models import Device, Firmware, Host
-from devices.services import bus, capacity, deaths, operations
+from devices.services import architectures, bus, capacity, deaths, operations
 from devices.states import State
 
 # those that say so when they make progress
@@ -25,7 +25,8 @@ def counts() -> dict[str, int]:
 def summary() -> dict[str, Any]:
     """Counts, hosts with their newest sample, recent operations, the firmware in use."""
     by_state = counts()
-    firmware = Firmware.objects.first()
+    newest = [architectures.newest_firmware(each) for each in architectures.with_firmware()]
+    firmwares = [_firmware(each) for each in newest if each is not None]
     fleet = capacity.fleet_capacity()
     return {
         "counts": by_state,
@@ -36,13 +37,18 @@ def summary() -> dict[str, Any]:
         "notices": [notice.to_json() for notice in deaths.notices()],
         "hosts": hosts(),
         "operations": [o.to_json() for o in operations.recent(5)],
-        "firmware": firmware
-        and {
-            "architecture": firmware.architecture,
-            "version": firmware.version,
-            "uuid": firmware.uuid,
-            "sha256": firmware.sha256,
-        },
+        # of the devices one gets without saying of which architecture
+        "firmware": firmwares[0] if firmwares else None,
+        "firmwares": firmwares,
+    }
+
+
+def _firmware(firmware: Firmware) -> dict[str, Any]:
+    return {
+        "architecture": firmware.architecture,
+        "version": firmware.version,
+        "uuid": firmware.uuid,
+        "sha256": firmware.sha256,
     }
 
 
@@ -64,6 +70,7 @@ def host(row: Host) -> dict[str, Any]:
         "processes": bus.making_progress(PROCESSES, row.name),
         "sample": bus.host_sample(row.name),
         "template": bus.template_status(row.name),
+        "templates": {each: bus.template_status(row.name, each) for each in architectures.ALL},
         "merging": bus.merging_status(row.name),
         "shortcomings": bus.shortcomings(row.name),
     }

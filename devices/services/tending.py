@@ -92,7 +92,7 @@ def _overdue(host_name: str) -> None:
     for state, node in GRAPH.items():
         if node.lasts_s is None or node.overdue is None or state is State.SPAWNING:
             continue
-        overdue = Device.objects.on(host_name).filter(
+        overdue = Device.objects.on(host_name).select_related("firmware").filter(
             state=state, state_since__lt=now - timedelta(seconds=node.lasts_s)
         )
         # what is to be ended anyway is tried again in each round
@@ -109,12 +109,16 @@ def _overdue(host_name: str) -> None:
 
 def _doubt_template(host_name: str, late: Sequence[Device]) -> None:
     """When clones never report, and none woken since the first of them did, it is the template."""
-    woken = [d.spawned_at for d in late if d.start == Device.Start.WARM and d.spawned_at]
-    if not woken:
-        return
     clones = Device.objects.on(host_name).filter(start=Device.Start.WARM)
-    if not clones.filter(online_at__gte=min(woken)).exists():
-        templates.distrust(host_name, max(woken))
+    for architecture in {d.firmware.architecture for d in late}:
+        woken = [
+            d.spawned_at for d in late
+            if d.firmware.architecture == architecture
+            and d.start == Device.Start.WARM and d.spawned_at
+        ]
+        alike = clones.filter(firmware__architecture=architecture)
+        if woken and not alike.filter(online_at__gte=min(woken)).exists():
+            templates.distrust(host_name, architecture, max(woken))
 
 
 def last_line(console: bytes) -> str:

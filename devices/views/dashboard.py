@@ -27,7 +27,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "operations": panels.recent_operations()["operations"],
         "cores": sum(host["cores"] for host in fleet["hosts"]),
         "machines": [hosts.machine(host) for host in fleet["hosts"]],
-        "firmware": fleet["firmware"],
+        "firmwares": fleet["firmwares"],
         "buttons": BUTTONS,
         "live": "parts=counts,capacity,hosts,operations,cores,wall",
         "here": "fleet",

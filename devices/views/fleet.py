@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from devices.errors import BadRequest
 from devices.live import words
 from devices.models import Operation
-from devices.services import operations
+from devices.services import architectures, operations
 from devices.services import undo as undoing
 from devices.views.sentences import is_htmx, says_errors, toast
 
@@ -41,9 +41,12 @@ def _answer(request: HttpRequest, text: str, operation: Operation) -> HttpRespon
 @require_POST
 @says_errors
 def add(request: HttpRequest) -> HttpResponse:
-    """Start `count` devices."""
+    """Start `count` devices of an `architecture`."""
     operation = operations.request_add(
-        count=_count(request), actor=_actor(request), idempotency_key=_key(request)
+        count=_count(request),
+        actor=_actor(request),
+        architecture=request.POST.get("architecture") or architectures.DEFAULT,
+        idempotency_key=_key(request),
     )
     return _answer(request, f"Starting {words.devices(operation.count)}.", operation)
 

@@ -18,6 +18,10 @@ def register(commands: Commands) -> None:
     add = commands.add_parser("add", help="add devices and wait until they are online")
     add.add_argument("count", type=count, metavar="N", help="how many, 1 to 10,000")
     add.add_argument("--cold", action="store_true", help="start them through the boot-loader")
+    add.add_argument(
+        "--arch", choices=("arm64", "x64"), default="", dest="architecture",
+        help="what they are, arm64 unless given",
+    )  # fmt: skip
     add_waiting(add)
     add.set_defaults(run=_add)
 
@@ -41,6 +45,8 @@ def _add(fleet: Fleet, given: argparse.Namespace) -> int:
     wish: dict[str, Any] = {"kind": "add", "count": given.count}
     if given.cold:
         wish["start"] = "cold"
+    if given.architecture:
+        wish["architecture"] = given.architecture
     return begin(fleet, wish, given)
 
 

@@ -28,6 +28,9 @@ def register(commands: Commands) -> None:
         command.set_defaults(run=run)
         if name == "capacity":
             command.add_argument("--cold", action="store_true", help="started so")
+            command.add_argument(
+                "--arch", choices=("arm64", "x64"), default="arm64", help="of this architecture"
+            )
 
 
 def _hosts(fleet: Fleet, given: argparse.Namespace) -> int:
@@ -77,7 +80,9 @@ def _tags(fleet: Fleet, given: argparse.Namespace) -> int:
 
 
 def _capacity(fleet: Fleet, given: argparse.Namespace) -> int:
-    room = fleet.get("capacity", start="cold" if given.cold else "warm")
+    room = fleet.get(
+        "capacity", start="cold" if given.cold else "warm", architecture=given.arch
+    )
     if given.as_json:
         text.print_json(room)
         return 0

@@ -55,6 +55,7 @@ def _ls(fleet: Fleet, given: argparse.Namespace) -> int:
                 d["state"],
                 text.moment(d["state_since"]),
                 d["host"],
+                d["architecture"],
                 d["start"],
                 d["reported_version"] or "-",
                 " ".join(d["tags"]) or "-",
@@ -62,7 +63,9 @@ def _ls(fleet: Fleet, given: argparse.Namespace) -> int:
             )
             for d in devices
         ]
-        heading = ("SERIAL", "STATE", "SINCE (UTC)", "HOST", "START", "FIRMWARE", "TAGS", "REASON")
+        heading = (
+            "SERIAL", "STATE", "SINCE (UTC)", "HOST", "ARCH", "START", "FIRMWARE", "TAGS", "REASON",
+        )  # fmt: skip
         print(text.columns(heading, rows))
     elif query:
         print("No device matches.")
@@ -147,8 +150,7 @@ def _status(fleet: Fleet, given: argparse.Namespace) -> int:
         if operation["state"] == "running":
             said = f"{text.kind(operation)}, {text.progress(operation)}"
             print(f"operation {operation['id']}: {said}")
-    if summary["firmware"]:
-        firmware = summary["firmware"]
+    for firmware in summary["firmwares"]:
         print(text.clean(f"firmware {firmware['version']} for {firmware['architecture']}"))
     return 0
 

@@ -6,7 +6,7 @@ import json
 import os
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from devices.qemu.launch import BootloaderFiles, KernelFiles, Launch
 from devices.qemu.spec import Architecture
 from devices.services.confined import confinement
 
-ARM64_SAYS = b"fleetdash: userland up"
+FIRMWARE_SAYS = b"fleetdash: userland up"
 X64_KERNEL_ARGUMENTS = "console=ttyS0 panic=-1"
 REASON_SHOWN = 160
 NOT_TRIED = "not tried"
@@ -33,19 +33,29 @@ NO_GATEWAY = "10.0.2.2:9"
 Say = Callable[[str], None]
 
 
-def proven(var: Path, image: FirmwareImage, *, cache: Path, say: Say) -> dict[str, dict[str, Any]]:
+def proven(
+    var: Path, images: Mapping[str, FirmwareImage], *, cache: Path, say: Say
+) -> dict[str, dict[str, Any]]:
     """What was proven for each architecture, now or before; one that nothing boots has a null
     `accelerator` and the reasons.
 
-    Raises QemuError when arm64 guests, which the fleet is made of, cannot run at all.
+    What has a firmware proves it with that. Raises QemuError when arm64 guests, which the fleet is
+    made of, cannot run at all.
     """
+
+    def x64() -> dict[str, Any]:
+        if "x64" in images:
+            return _prove(_firmware(var, images["x64"]), expect=FIRMWARE_SAYS, say=say)
+        return _prove(_small(var, cache, say), expect=PROOF_LINE.encode(), say=say)
+
     tries: dict[str, Callable[[], dict[str, Any]]] = {
-        "arm64": lambda: _prove(_arm64(var, image), expect=ARM64_SAYS, say=say),
-        "x64": lambda: _or_reason(
-            lambda: _prove(_x64(var, cache, say), expect=PROOF_LINE.encode(), say=say)
-        ),
+        "arm64": lambda: _prove(_firmware(var, images["arm64"]), expect=FIRMWARE_SAYS, say=say),
+        "x64": lambda: _or_reason(x64),
     }
-    keys = {"arm64": proof_key("arm64", guest=image.sha256), "x64": _x64_key()}
+    keys = {
+        "arm64": proof_key("arm64", guest=images["arm64"].sha256),
+        "x64": _x64_key(images.get("x64")),
+    }
     known = _read(var)
     # at once: a guest that hangs on one takes as long as a slow one on the other
     with ThreadPoolExecutor(len(tries)) as pool:
@@ -98,18 +108,20 @@ def _or_reason(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"accelerator": None, "refused": {NOT_TRIED: str(error)}, "seconds": 0.0}
 
 
-def _arm64(var: Path, image: FirmwareImage) -> Launch:
+def _firmware(var: Path, image: FirmwareImage) -> Launch:
+    """A device of this firmware that nobody waits for."""
+    serial = f"proof-{image.architecture}"
     return Launch(
-        serial="proof-arm64",
-        architecture="arm64",
+        serial=serial,
+        architecture=cast(Architecture, image.architecture),
         accelerator="tcg",
         boot=BootloaderFiles(image.bootloader, image.environment),
-        folder=GuestFolder(var / "run" / "proof-arm64"),
+        folder=GuestFolder(var / "run" / serial),
         backing=image.disk,
         identity=Identity(
-            serial="proof-arm64",
+            serial=serial,
             mac=mac_for(0),
-            hostname="proof-arm64",
+            hostname=serial,
             secret="0" * 43,
             gateway=NO_GATEWAY,
             time=int(time.time()),
@@ -118,7 +130,8 @@ def _arm64(var: Path, image: FirmwareImage) -> Launch:
     )
 
 
-def _x64(var: Path, cache: Path, say: Say) -> Launch:
+def _small(var: Path, cache: Path, say: Say) -> Launch:
+    """A guest that does nothing but say that it is up."""
     guest = build_proof_guest(
         architecture="x64", cache=cache, output=var / "firmware" / "proof", progress=say
     )
@@ -131,9 +144,9 @@ def _x64(var: Path, cache: Path, say: Say) -> Launch:
     )
 
 
-def _x64_key() -> str:
+def _x64_key(image: FirmwareImage | None) -> str:
     try:
-        return proof_key("x64")
+        return proof_key("x64", guest="" if image is None else image.sha256)
     except QemuMissing:
         return "no qemu"
 

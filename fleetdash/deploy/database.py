@@ -62,8 +62,8 @@ def prepare(question: dict[str, Any]) -> dict[str, Any]:
         accelerators=question["accelerators"],
         missing_protections=question["missing_protections"],
     )
-    if question["firmware"]:
-        firmware.register(Path(question["firmware"]))
+    for folder in question["firmwares"]:
+        firmware.register(Path(folder))
     return {
         "has_admin": get_user_model().objects.filter(is_superuser=True).exists(),
         "token_works": tokens.user_for(question["token"]) is not None,

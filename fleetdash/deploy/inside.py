@@ -18,13 +18,13 @@ import django
 from django.conf import settings
 
 from devices.firmware.artifact import FirmwareImage
-from devices.firmware.build import build_firmware
 from devices.firmware.errors import FirmwareError
 from devices.qemu.errors import QemuError
 from fleetdash.deploy import (
     accelerators,
     cli_file,
     database,
+    firmwares,
     processes,
     redis_conf,
     static_files,
@@ -35,23 +35,26 @@ from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.installation import MISSING_VARIABLE
 from fleetdash.deploy.progress import Progress
 
-FIRMWARE_ARCHITECTURE = "arm64"
 FIRMWARE_VERSION = "1.0.0"
 
 
 def prepare_everything(var: Path, checkout: Path, progress: Progress) -> dict[str, Any]:
     """Build, prove, collect, migrate; gives what the database says. Raises DeployError."""
-    with progress.step("Firmware for arm64 guests"):
-        image = _firmware(var, progress)
+    architectures = firmwares.wanted()
+    with progress.step(f"Firmware for {' and '.join(architectures)} guests"):
+        images = firmwares.build_all(
+            architectures, version=FIRMWARE_VERSION, output=var / "firmware", cache=_cache(var),
+            say=progress.say,
+        )
     with progress.step("Accelerators"):
-        proofs = accelerators.proven(var, image, cache=_cache(var), say=progress.say)
+        proofs = accelerators.proven(var, images, cache=_cache(var), say=progress.say)
     for architecture, proof in proofs.items():
         progress.line(f"    {architecture}: {accelerators.sentence(proof)}")
     with progress.step("Files for the page"):
         _precompile(checkout)
         static_files.collect(settings.STATIC_ROOT)
     with progress.step("Database"):
-        answer = database.ask("prepare", _question(var, image, proofs))
+        answer = database.ask("prepare", _question(var, images, proofs))
     (var / "run" / "redis.conf").write_text(redis_conf.redis_conf(folder=var / "redis"))
     return answer
 
@@ -74,28 +77,20 @@ def _cache(var: Path) -> Path:
     return Path(os.environ.get("FLEETDASH_CACHE") or var / "cache")
 
 
-def _firmware(var: Path, progress: Progress) -> FirmwareImage:
-    return build_firmware(
-        architecture=FIRMWARE_ARCHITECTURE,
-        version=FIRMWARE_VERSION,
-        output=var / "firmware" / FIRMWARE_ARCHITECTURE,
-        cache=_cache(var),
-        progress=progress.say,
-    )
-
-
 def _precompile(checkout: Path) -> None:
     """The processes' own user may not write byte code; without it each starts a second later."""
     for package in ("fleetdash", "devices"):
         compileall.compile_dir(checkout / package, quiet=2)
 
 
-def _question(var: Path, image: FirmwareImage, proofs: dict[str, Any]) -> dict[str, Any]:
+def _question(
+    var: Path, images: dict[str, FirmwareImage], proofs: dict[str, Any]
+) -> dict[str, Any]:
     missing = os.environ.get(MISSING_VARIABLE, "")
     return {
         "accelerators": proofs,
         "missing_protections": [sentence for sentence in missing.split("\n") if sentence],
-        "firmware": str(image.folder),
+        "firmwares": [str(image.folder) for image in images.values()],
         "token": cli_file.read(var).token,
     }
 

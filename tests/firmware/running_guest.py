@@ -112,7 +112,6 @@ def running(
                 disk=disk,
                 identity_file=f"/proc/self/fd/{identity}",
                 ram_mib=128,
-                cpu="cortex-a53",
                 extra=[],
             )
             process = subprocess.Popen(

@@ -4,16 +4,13 @@ import struct
 
 import pytest
 
-from devices.firmware.arm64_assembler import BASE, program
+from devices.firmware.arm64_assembler import assembled
 from devices.firmware.errors import BuildFailed
 from devices.firmware.guest_image import GUEST
 
-CODE = 0x78
-
 
 def words(source: str) -> list[int]:
-    code = program(source)[CODE:]
-    return [word for (word,) in struct.iter_unpack("<I", code)]
+    return [word for (word,) in struct.iter_unpack("<I", assembled(source))]
 
 
 # As `llvm-mc --disassemble --triple=aarch64` reads them back
@@ -47,16 +44,10 @@ def test_labels_are_reached_forwards_and_backwards() -> None:
 
 
 def test_data_lies_where_its_label_is() -> None:
-    image = program("adr x1, text\n.balign 8\n.quad 7\ntext:\n.asciz \"/dev\"")
-    assert image[CODE:] == struct.pack("<IIQ", 0x10000081, 0, 7)[:4] + bytes(4) + struct.pack(
+    code = assembled("adr x1, text\n.balign 8\n.quad 7\ntext:\n.asciz \"/dev\"")
+    assert code == struct.pack("<IIQ", 0x10000081, 0, 7)[:4] + bytes(4) + struct.pack(
         "<Q", 7
     ) + b"/dev\0"
-
-
-def test_it_is_a_static_program_for_arm64() -> None:
-    image = program("svc #0")
-    assert image[:6] == b"\x7fELF\x02\x01"
-    assert struct.unpack_from("<HHIQ", image, 16) == (2, 183, 1, BASE + CODE)
 
 
 @pytest.mark.parametrize(
@@ -64,10 +55,10 @@ def test_it_is_a_static_program_for_arm64() -> None:
 )
 def test_what_is_not_understood_is_said_with_its_line(line: str) -> None:
     with pytest.raises(BuildFailed, match="Line 2"):
-        program(f"svc #0\n{line}")
+        assembled(f"svc #0\n{line}")
 
 
 def test_the_devices_own_program_assembles() -> None:
-    image = program((GUEST / "syscalls/syscalls.s").read_text(encoding="utf-8"))
+    image = assembled((GUEST / "syscalls/arm64.s").read_text(encoding="utf-8"))
     assert b"/qemu_fw_cfg/by_name/opt/org.fleetdash/identity/raw\0" in image
     assert len(image) < 1024

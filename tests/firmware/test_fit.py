@@ -8,20 +8,25 @@ from pathlib import Path
 import pytest
 
 from devices.firmware import boot_script, device_tree, fit, layout
+from devices.firmware.board import ARM64, X64, Board
 from devices.firmware.errors import LayoutError
 
 KERNEL = b"\0" * 56 + b"ARM\x64" + b"kernel" * 1000
 INITRAMFS = b"initramfs" * 100
 
 
-def encoded(kernel: bytes = KERNEL, initramfs: bytes = INITRAMFS) -> bytes:
-    return fit.encode(kernel=kernel, initramfs=initramfs, description="test", timestamp=0)
+def encoded(
+    kernel: bytes = KERNEL, initramfs: bytes = INITRAMFS, board: Board = ARM64
+) -> bytes:
+    return fit.encode(
+        board, kernel=kernel, initramfs=initramfs, description="test", timestamp=0
+    )
 
 
 def test_kernel_lies_where_it_may_run() -> None:
     image = encoded()
     position = image.index(KERNEL)
-    assert (fit.LOAD_ADDRESS + position) % (2 * 1024 * 1024) == 0
+    assert (ARM64.image_address + position) % (2 * 1024 * 1024) == 0
     assert image.index(INITRAMFS) == fit.TREE_BYTES
     assert len(image) % 512 == 0
 
@@ -39,8 +44,10 @@ def test_the_tree_says_how_many_blocks_to_read() -> None:
 
 
 def test_what_is_no_kernel_is_refused() -> None:
-    with pytest.raises(LayoutError, match="not an uncompressed arm64 Image"):
+    with pytest.raises(LayoutError, match="not one that an arm64 device starts"):
         encoded(kernel=b"\x1f\x8b" + bytes(100))
+    with pytest.raises(LayoutError, match="not one that an x64 device starts"):
+        encoded(board=X64)
 
 
 def test_too_large_for_the_slot_is_refused() -> None:
@@ -63,11 +70,12 @@ def test_the_tree_is_one_that_others_read(tmp_path: Path) -> None:
     assert get("-t", "bx", str(path), "/child", "c") == "1 2 3"
 
 
-def test_boot_script_is_one_line_each_and_closed() -> None:
-    variables = boot_script.environment(kernel_args="quiet")
+@pytest.mark.parametrize("board", [ARM64, X64], ids=lambda board: board.architecture)
+def test_boot_script_is_one_line_each_and_closed(board: Board) -> None:
+    variables = boot_script.environment(board, kernel_args="quiet")
     for name, value in variables.items():
         assert "\n" not in value, name
         assert value.count("if ") == value.count("fi;") + value.endswith("fi"), name
         assert value.count("{") == value.count("}"), name
-    assert "virtio read 40100000 10 100" in variables["bootcmd"]
+    assert f"virtio read {board.environment_address:x} 10 100" in variables["bootcmd"]
     assert variables["bootdelay"] == "-2"

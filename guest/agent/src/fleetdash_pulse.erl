@@ -8,9 +8,6 @@
 -export([open/0, ask/2, readings/1]).
 
 -define(CWD, -100).
--define(OPENAT, 56).
--define(PREAD, 67).
--define(NANOSLEEP, 101).
 -define(CALLS_BYTES, (3 * 56 + 8)).
 -define(LOAD_BYTES, 64).
 -define(MEMORY_BYTES, 128).
@@ -21,8 +18,8 @@
 open() ->
     Port = fleetdash_syscalls:open([]),
     [Load, Memory] = fleetdash_syscalls:call(
-                       Port, [{?OPENAT, [?CWD, {data, 0}, 0, 0]},
-                              {?OPENAT, [?CWD, {data, length(?LOAD) + 1}, 0, 0]}],
+                       Port, [{openat, [?CWD, {data, 0}, 0, 0]},
+                              {openat, [?CWD, {data, length(?LOAD) + 1}, 0, 0]}],
                        <<?LOAD, 0, ?MEMORY, 0>>),
     {{Port, Load, Memory}, Port}.
 
@@ -32,9 +29,9 @@ ask({Port, Load, Memory}, Milliseconds) ->
     true = port_command(
              Port,
              fleetdash_syscalls:rows(
-               [{?NANOSLEEP, [{data, 0}, 0]},
-                {?PREAD, [Load, {data, 16}, ?LOAD_BYTES, 0]},
-                {?PREAD, [Memory, {data, 16 + ?LOAD_BYTES}, ?MEMORY_BYTES, 0]}],
+               [{nanosleep, [{data, 0}, 0]},
+                {pread, [Load, {data, 16}, ?LOAD_BYTES, 0]},
+                {pread, [Memory, {data, 16 + ?LOAD_BYTES}, ?MEMORY_BYTES, 0]}],
                <<Wait/binary, 0:((?LOAD_BYTES + ?MEMORY_BYTES) * 8)>>)),
     ok.
 

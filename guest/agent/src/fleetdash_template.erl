@@ -10,11 +10,6 @@
 -export([is_template/1, wait/2, renew/1, reseed/0, hardware_address/1]).
 
 -define(CWD, -100).
--define(OPENAT, 56).
--define(SOCKET, 198).
--define(IOCTL, 29).
--define(SET_HOST_NAME, 161).
--define(SET_CLOCK, 112).
 -define(SIOCSIFHWADDR, 16#8924).
 -define(RNDRESEEDCRNG, 16#5207).
 %% So long memory that was freed is kept before it is given back, which no clone should have to do.
@@ -29,7 +24,7 @@ is_template(Identity) ->
 wait(#{<<"template">> := How} = Template, Rehearse) ->
     Port = fleetdash_syscalls:open([binary_to_list(How) || How =:= <<"unmixed">>]),
     [Socket, Urandom] = fleetdash_syscalls:call(
-                          Port, [{?SOCKET, [2, 2, 0]}, {?OPENAT, [?CWD, {data, 0}, 1, 0]}],
+                          Port, [{socket, [2, 2, 0]}, {openat, [?CWD, {data, 0}, 1, 0]}],
                           <<"/dev/urandom", 0>>),
     fleetdash_identity:may_wake(),
     fleetdash_warming:run(Template),
@@ -49,7 +44,7 @@ frozen({Port, Socket, Urandom} = Open, #{<<"template">> := How} = Template, Rehe
     timer:sleep(?SETTLE_MS),
     %% The kernel's generator has taken in what it had just now, so clones that are given nothing
     %% agree for some seconds: otherwise a test that they do not would pass by luck.
-    [0] = fleetdash_syscalls:call(Port, [{?IOCTL, [Urandom, ?RNDRESEEDCRNG, 0]}], <<>>),
+    [0] = fleetdash_syscalls:call(Port, [{ioctl, [Urandom, ?RNDRESEEDCRNG, 0]}], <<>>),
     _ = random(?SEED_BYTES),
     fleetdash_proc:say("template ready"),
     case fleetdash_identity:woken(Template, fleetdash_syscalls:identity(Port)) of
@@ -93,9 +88,9 @@ become(Port, Socket, #{<<"hostname">> := Host, <<"mac">> := Mac, <<"time">> := T
     Clock = <<(binary_to_integer(Time)):64/little, 0:64>>,
     [0, 0, 0] = fleetdash_syscalls:call(
       Port,
-      [{?SET_CLOCK, [0, {data, 0}]},
-       {?SET_HOST_NAME, [{data, 56}, byte_size(Host)]},
-       {?IOCTL, [Socket, ?SIOCSIFHWADDR, {data, 16}]}],
+      [{set_clock, [0, {data, 0}]},
+       {set_host_name, [{data, 56}, byte_size(Host)]},
+       {ioctl, [Socket, ?SIOCSIFHWADDR, {data, 16}]}],
       <<Clock/binary, Request/binary, Host/binary>>),
     ok.
 

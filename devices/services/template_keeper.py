@@ -1,0 +1,289 @@
+"""One architecture's template on this host: made once, loaded again, made anew when it went bad."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import threading
+import time
+import weakref
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from devices.errors import FleetError, Unavailable
+from devices.firmware.errors import FirmwareError
+from devices.host import cgroup, guest_memory, memory
+from devices.host.guest_memory import GuestMemory
+from devices.qemu.clone import clone
+from devices.qemu.errors import BadTemplate, QemuError
+from devices.qemu.guest_folder import TEMPLATE, TRIAL, ZYGOTE, GuestFolder, no_device
+from devices.qemu.identity_file import Identity, mac_for
+from devices.qemu.launch import Launch
+from devices.qemu.template import Template, load, make
+from devices.services import (
+    architectures,
+    bus,
+    confined,
+    costs,
+    guests,
+    starting,
+    trial_gateway,
+    zygotes,
+)
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 300.0
+# qemu itself, beside the memory of the guest in it
+PROCESS_MIB = 64
+CHECK_DEADLINE_S = 30.0
+
+# one template at a time is made or rehearsed: either keeps a core busy
+_making = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the template is: `making`, `ready` or `failed`, and a sentence about it."""
+
+    state: str
+    sentence: str
+    at: float
+
+
+class Keeper:
+    """Holds the template's memory open for its clones; `said` is its last word."""
+
+    def __init__(self, architecture: str) -> None:
+        self.architecture = architecture
+        self.said: Status | None = None
+        self.ready: Template | None = None
+        self.ready_at = datetime.max.replace(tzinfo=UTC)
+        self.failed_at = float("-inf")
+        self.zygote_failed_at = float("-inf")
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where this architecture's templates lie, root's only."""
+        return Path(settings.VAR_DIR) / "templates" / self.architecture
+
+    def say(self, host_name: str, state: str, sentence: str) -> None:
+        """Keep a word about the template for the page."""
+        if self.said is not None and (self.said.state, self.said.sentence) == (state, sentence):
+            return  # a reason that lasts is found again every few seconds
+        log.info("%s template: %s", self.architecture, sentence)
+        self.said = Status(state, sentence, time.time())
+        self.say_again(host_name)
+
+    def say_again(self, host_name: str) -> None:
+        """Keep the last word once more: Redis may have been emptied."""
+        if self.said is not None:
+            bus.keep_template_status(host_name, asdict(self.said), self.architecture)
+
+    def current(self, host_name: str, launch: Launch, key: str) -> Template | None:
+        """The template of that key to clone from now; None while it is made or cannot be."""
+        with self._lock:
+            ready = self.ready if self.ready is not None and self.ready.key == key else None
+            wanted = self.provide if ready is None else self._rehearse
+            failed_at = self.failed_at if ready is None else self.zygote_failed_at
+            enough = ready is not None and ready.zygote is not None and ready.zygote.is_alive()
+            idle = self._thread is None or not self._thread.is_alive()
+            if not enough and idle and time.monotonic() - failed_at >= RETRY_S:
+                self._thread = threading.Thread(
+                    target=wanted, args=(host_name, launch, key), name="template", daemon=True
+                )
+                self._thread.start()
+        return ready
+
+    def discard(self, host_name: str, reason: str) -> None:
+        """A template that went bad is made again; clones that run keep what they have."""
+        with self._lock:
+            bad, self.ready = self.ready, None
+            if bad is not None:  # before anyone can load it again
+                shutil.rmtree(bad.folder, ignore_errors=True)
+        if bad is not None:
+            _end_zygote(bad)
+            self.say(
+                host_name, "failed",
+                f"{reason} It is made again; devices start cold meanwhile.",
+            )
+
+    def provide(self, host_name: str, launch: Launch, key: str) -> None:
+        """Load the template or make it, and have its clones forked."""
+        began = time.monotonic()
+        folder = self.folder / key
+        # until then "ready" may be the word of a worker that has ended
+        self.say(host_name, "making", "Loading the template.")
+        try:
+            with _making:
+                self._clear_unfinished()
+                _check_room()
+                template = _loaded(folder, key) or self._made(host_name, launch, folder, key)
+        except Exception as error:
+            if not isinstance(error, QemuError | FirmwareError | FleetError | OSError):
+                log.exception("the template could not be made")
+            self.failed_at = time.monotonic()
+            self.say(host_name, "failed", f"Devices start cold: {error}")
+            return
+        # the last of its users lets go of it: a round may still wake clones of a former one
+        weakref.finalize(template, os.close, template.memory_fd)
+        with self._lock:
+            former, self.ready, self.ready_at = self.ready, template, timezone.now()
+        if former is not None:
+            _end_zygote(former)
+        for other in self.folder.iterdir():
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+        took_s = time.monotonic() - began
+        self.say(
+            host_name, "ready", f"Clones wake from a template that was ready in {took_s:.1f} s."
+        )
+        self._rehearse(host_name, launch, key)
+
+    def _guest_folder(self, kind: str) -> Path:
+        return guests.folder(no_device(kind, self.architecture))
+
+    def _clear_unfinished(self) -> None:
+        """End the guests a killed worker left of making a template; remove what it had written."""
+        for kind in (TEMPLATE, TRIAL, ZYGOTE):
+            folder = GuestFolder(self._guest_folder(kind))
+            process = folder.read_process()
+            if process is None or process.end(deadline_s=10.0):
+                folder.remove()
+        found = self.folder.parent.glob("*")
+        elsewhere = [each for each in found if each.name not in architectures.ALL]
+        for unfinished in (*self.folder.glob(".*"), *elsewhere):
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _rehearse(self, host_name: str, launch: Launch, key: str) -> None:
+        """Have the clones forked from now on."""
+        with _making:
+            self._start_zygote(host_name, launch, key)
+
+    def _start_zygote(self, host_name: str, launch: Launch, key: str) -> None:
+        template = self.ready
+        if template is None or template.key != key:
+            return
+        began = time.monotonic()
+        _end_zygote(template)
+        try:
+            zygote = zygotes.start(
+                launch, template, confined.confinement(), self._guest_folder(ZYGOTE),
+                starting.HOST_SEEN_BY_GUESTS,
+            )  # fmt: skip
+        except QemuError as error:
+            self.zygote_failed_at = time.monotonic()
+            self._know_cost(host_name, key, "woken")
+            self.say(host_name, "ready", f"Clones wake from a template. {error}")
+            return
+        template.zygote = zygote
+        try:
+            first_clone = self._check(launch, template)
+        except (QemuError, OSError) as error:
+            self.zygote_failed_at = time.monotonic()
+            _end_zygote(template)
+            self._know_cost(host_name, key, "woken")
+            self.say(
+                host_name, "ready", f"Clones wake from a template, but are not forked: {error}"
+            )
+            return
+        self._know_cost(host_name, key, "forked", first_clone)
+        took_s = time.monotonic() - began
+        self.say(
+            host_name, "ready", f"Clones are forked from a template, rehearsed in {took_s:.0f} s."
+        )
+
+    def _made(self, host_name: str, launch: Launch, folder: Path, key: str) -> Template:
+        template = make(
+            launch, confined.confinement(), folder, key=key,
+            progress=lambda step: self.say(host_name, "making", f"{step[:1].upper()}{step[1:]}."),
+        )
+        self.say(host_name, "making", "Checking the template by a clone.")
+        try:
+            first_clone = self._check(launch, template)
+            self._know_cost(host_name, key, "woken", first_clone, settled=False)
+        except BaseException:
+            template.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return template
+
+    def _know_cost(
+        self, host_name: str, key: str, way: costs.Way, first_clone: GuestMemory | None = None,
+        *, settled: bool = True,
+    ) -> None:
+        """A template whose cost cannot be written down is good all the same."""
+        try:
+            # it may share with the process it was forked from
+            kib = None if first_clone is None else first_clone.one_more_kib(2)
+            costs.clones_are(
+                host_name, key, way, kib, settled=settled, architecture=self.architecture
+            )
+        except DatabaseError as error:
+            log.warning("what a clone costs was not kept: %s", error)
+        finally:
+            close_old_connections()
+
+    def _check(self, launch: Launch, template: Template) -> GuestMemory | None:
+        """A clone must report in; gives what it took. Raises BadTemplate."""
+        with trial_gateway.listening(confined.confinement().network_namespace) as gateway:
+            identity = Identity(
+                serial=TRIAL,
+                mac=mac_for(1),
+                hostname=TRIAL,
+                secret=secrets.token_urlsafe(32),
+                gateway=f"{starting.HOST_SEEN_BY_GUESTS}:{gateway.port}",
+                time=int(time.time()),
+                entropy=secrets.token_hex(32),
+            )
+            folder = GuestFolder(self._guest_folder(TRIAL))
+            trial = starting.relaunched(launch, identity, folder)
+            guest = clone(trial, template, confined.confinement())
+            try:
+                if not gateway.wait_for(TRIAL, CHECK_DEADLINE_S):
+                    raise BadTemplate(
+                        "A clone of the template did not report in within "
+                        f"{CHECK_DEADLINE_S:.0f} s."
+                    )
+                return guest_memory.read(guest.identity.pid)
+            finally:
+                guest.identity.end(deadline_s=10.0)
+                with contextlib.suppress(OSError):
+                    folder.remove()
+
+
+def _check_room() -> None:
+    """A template's memory is held for as long as clones may come; raises Unavailable without it."""
+    free = memory.read(limit=cgroup.memory_limit()).available_bytes >> 20
+    needed = starting.WARM_SHAPE.memory_mib + PROCESS_MIB
+    if free < needed:
+        raise Unavailable(
+            f"A template takes up to {needed:,} MiB and {free:,} MiB of memory are free. It is "
+            f"tried again every {RETRY_S / 60:.0f} minutes; end what takes the memory."
+        )
+
+
+def _loaded(folder: Path, key: str) -> Template | None:
+    if not folder.is_dir():
+        return None
+    try:
+        return load(folder, key=key)
+    except BadTemplate as error:
+        log.warning("%s", error)
+        return None
+
+
+def _end_zygote(template: Template) -> None:
+    zygote, template.zygote = template.zygote, None
+    if zygote is not None:
+        zygote.close()
