@@ -124,6 +124,7 @@ def _start(
     )
     overlay = folder / f"{serial}.qcow2"
     write_overlay(overlay, image.disk.stat().st_size)
+    assert image.environment is not None  # an arm64 firmware has one
     with OpenFiles() as files:
         argv = guest_argv(
             GuestSpec(

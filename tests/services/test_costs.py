@@ -35,7 +35,7 @@ def measured(host: Host, *, settled: int = 0, young: int = 0, **values: Any) -> 
     host.refresh_from_db()
     if "clones" not in host.costs:
         costs.clones_are(host.name, KEY, "woken")
-    costs.learn(host.name, guests, KEY)
+    costs.learn(host.name, guests, {"arm64": KEY})
 
 
 def of(host: Host, kind: str = "warm") -> Cost:
@@ -62,7 +62,7 @@ def test_the_mean_of_settled_devices_counts_with_a_margin_and_below_the_setting_
 def test_a_device_that_has_just_begun_says_nothing_yet() -> None:
     host = a_host("here")
     device = a_device(host, start="warm")
-    costs.learn("here", {device.serial: GuestCost(age_s=1.0, one_more_kib=1)}, KEY)
+    costs.learn("here", {device.serial: GuestCost(age_s=1.0, one_more_kib=1)}, {"arm64": KEY})
     assert bus.costs("here") == {}
 
 
@@ -186,7 +186,7 @@ def test_what_young_devices_have_yet_to_take_is_not_free(settings: Any) -> None:
         d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
         for d in Device.objects.exclude(serial__in=young)
     }
-    costs.learn("here", {**settled, **young}, KEY)
+    costs.learn("here", {**settled, **young}, {"arm64": KEY})
     assert of(host).settling_bytes == -60 * 6 * MIB
     assert capacity.fleet_capacity().fits == (1200 - 360) // 12
     assert room.room(host, "warm", 2.0) == 4

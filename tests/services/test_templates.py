@@ -15,7 +15,8 @@ from devices.qemu.errors import QemuMissing
 from devices.qemu.process_identity import ProcessIdentity
 from devices.qemu.template import Template
 from devices.qemu.zygote import ZygoteFailed
-from devices.services import bus, guests, templates, tending, zygotes
+from devices.services import bus, guests, template_keeper, templates, tending, zygotes
+from devices.services.template_keeper import Keeper
 from fleetdash.deploy import guests as deployed
 from tests.rows import a_firmware, a_host
 
@@ -25,11 +26,15 @@ pytestmark = pytest.mark.usefixtures("redis_server")
 @pytest.fixture(autouse=True)
 def folder(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings.VAR_DIR = tmp_path
-    monkeypatch.setattr(templates, "_ready", None)
-    monkeypatch.setattr(templates, "_said", None)
-    monkeypatch.setattr(templates, "_failed_at", float("-inf"))
-    templates.folder_of_all().mkdir()
-    return templates.folder_of_all()
+    keepers = {architecture: Keeper(architecture) for architecture in templates.keepers}
+    monkeypatch.setattr(templates, "keepers", keepers)
+    for keeper in keepers.values():
+        keeper.folder.mkdir(parents=True)
+    return keepers["arm64"].folder
+
+
+def keeper() -> Keeper:
+    return templates.keepers["arm64"]
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def left_behind(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def a_template(key: str) -> Template:
-    kept = templates.folder_of_all() / key
+    kept = keeper().folder / key
     kept.mkdir()
     return Template(key, kept, os.memfd_create(key), 0, kept / "state")
 
@@ -60,9 +65,9 @@ def a_template(key: str) -> Template:
 def provide(monkeypatch: pytest.MonkeyPatch, key: str) -> Template:
     template = a_template(key)
     with monkeypatch.context() as patched:
-        patched.setattr(templates, "load", lambda folder, key: template)
+        patched.setattr(template_keeper, "load", lambda folder, key: template)
         patched.setattr(zygotes, "start", no_zygote)
-        templates._provide("here", None, key)  # type: ignore[arg-type]
+        keeper().provide("here", None, key)  # type: ignore[arg-type]
     return template
 
 
@@ -75,7 +80,7 @@ def test_without_a_zygote_clones_still_wake_and_the_page_says_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     template = provide(monkeypatch, "a")
-    assert templates._ready is template
+    assert keeper().ready is template
     said = bus.template_status("here")
     assert said is not None
     assert said["state"] == "ready"
@@ -95,8 +100,8 @@ def test_what_a_killed_worker_left_is_ended_before_a_template_is_made(
         found.extend(each.name for each in [*folder.iterdir(), *guests.guests_folder().iterdir()])
         raise OSError("enough")
 
-    monkeypatch.setattr(templates, "make", make)
-    templates._provide("here", None, "abc")  # type: ignore[arg-type]
+    monkeypatch.setattr(template_keeper, "make", make)
+    keeper().provide("here", None, "abc")  # type: ignore[arg-type]
     assert [process.poll() for process in left_behind] == [-15, -15]
     assert found == []
 
@@ -131,7 +136,7 @@ def test_a_former_template_is_open_as_long_as_somebody_wakes_clones_of_it(
 
 
 def test_what_is_said_of_the_template_outlives_an_emptied_redis(db: None) -> None:
-    templates._say("here", "ready", "Clones wake.")
+    keeper().say("here", "ready", "Clones wake.")
     bus.client().flushall()
     templates.prepare("here")
     status = bus.template_status("here")
@@ -165,9 +170,9 @@ def test_a_fault_that_has_passed_is_not_said_for_ever(monkeypatch: pytest.Monkey
 def test_a_reason_that_lasts_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     for sentence in ("No qemu.", "No qemu.", "No firmware."):
-        templates._say("here", "failed", sentence)
-    assert [each.getMessage() for each in caplog.records if each.name == templates.__name__] == [
-        "template: No qemu.", "template: No firmware.",
+        keeper().say("here", "failed", sentence)
+    assert [each.getMessage() for each in caplog.records if each.name == template_keeper.__name__] == [
+        "arm64 template: No qemu.", "arm64 template: No firmware.",
     ]
 
 
@@ -177,12 +182,12 @@ def test_an_unforeseen_fault_is_said_and_not_repeated_at_once(
     def make(*_: object, **__: object) -> Template:
         raise KeyError("status")
 
-    monkeypatch.setattr(templates, "make", make)
-    templates._provide("here", None, "abc")  # type: ignore[arg-type]
+    monkeypatch.setattr(template_keeper, "make", make)
+    keeper().provide("here", None, "abc")  # type: ignore[arg-type]
     status = bus.template_status("here")
     assert status is not None
     assert status["state"] == "failed"
-    assert templates._failed_at > 0
+    assert keeper().failed_at > 0
 
 
 def test_only_a_template_that_was_there_already_is_distrusted(
@@ -190,19 +195,23 @@ def test_only_a_template_that_was_there_already_is_distrusted(
 ) -> None:
     discarded: list[str] = []
     now = timezone.now()
-    monkeypatch.setattr(templates, "discard", lambda host, reason: discarded.append(host))
-    monkeypatch.setattr(templates, "_ready_at", now)
-    templates.distrust("here", now - timedelta(seconds=1))
+    monkeypatch.setattr(
+        templates, "discard", lambda host, architecture, reason: discarded.append(architecture)
+    )
+    keeper().ready_at = now
+    templates.distrust("here", "arm64", now - timedelta(seconds=1))
     assert discarded == []
-    templates.distrust("here", now + timedelta(seconds=1))
-    assert discarded == ["here"]
+    templates.distrust("here", "x64", now + timedelta(seconds=1))
+    assert discarded == []
+    templates.distrust("here", "arm64", now + timedelta(seconds=1))
+    assert discarded == ["arm64"]
 
 
 def test_without_memory_for_a_template_it_is_said_and_devices_start_cold(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(templates, "PROCESS_MIB", 1 << 30)
-    templates._provide("here", None, "abc")  # type: ignore[arg-type]
+    monkeypatch.setattr(template_keeper, "PROCESS_MIB", 1 << 30)
+    keeper().provide("here", None, "abc")  # type: ignore[arg-type]
     status = bus.template_status("here")
     assert status is not None
     assert status["state"] == "failed"
