@@ -31,7 +31,7 @@ def host(settings: Any, tmp_path: Path) -> Host:
 @pytest.fixture
 def discarded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     reasons: list[str] = []
-    monkeypatch.setattr(templates, "discard", lambda host_name, reason: reasons.append(reason))
+    monkeypatch.setattr(templates, "discard", lambda _host, _kind, reason: reasons.append(reason))
     return reasons
 
 
@@ -56,6 +56,7 @@ def waking(monkeypatch: pytest.MonkeyPatch, *outcomes: QemuError | None) -> list
 
 
 def test_where_no_guest_can_be_started_each_device_fails_with_the_reason(host: Host) -> None:
+    Host.objects.update(accelerators={})
     device = a_device(host, state=State.REQUESTED, start="warm")
     launching.launch("here")
     device.refresh_from_db()

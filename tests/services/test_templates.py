@@ -109,7 +109,7 @@ def test_what_a_killed_worker_left_is_ended_before_a_template_is_made(
 def test_bringing_the_fleet_down_ends_a_template_that_was_being_made(
     folder: Path, left_behind: list[subprocess.Popen[bytes]]
 ) -> None:
-    assert deployed.end_everyone(folder.parent) == []
+    assert deployed.end_everyone(folder.parent.parent) == []
     assert [process.poll() for process in left_behind] == [-15, -15]
 
 
@@ -171,9 +171,8 @@ def test_a_reason_that_lasts_is_said_once(caplog: pytest.LogCaptureFixture) -> N
     caplog.set_level("INFO")
     for sentence in ("No qemu.", "No qemu.", "No firmware."):
         keeper().say("here", "failed", sentence)
-    assert [each.getMessage() for each in caplog.records if each.name == template_keeper.__name__] == [
-        "arm64 template: No qemu.", "arm64 template: No firmware.",
-    ]
+    said = [each.getMessage() for each in caplog.records if each.name == template_keeper.__name__]
+    assert said == ["arm64 template: No qemu.", "arm64 template: No firmware."]
 
 
 def test_an_unforeseen_fault_is_said_and_not_repeated_at_once(

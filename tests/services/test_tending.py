@@ -115,7 +115,7 @@ def test_clones_that_never_report_cost_the_template_its_trust(
     if others_report:
         a_device(host, start="warm", online_at=timezone.now())
     tending.tend("here")
-    assert said == [("here", long_ago)] * distrusted
+    assert said == [("here", "arm64", long_ago)] * distrusted
 
 
 def test_what_was_said_of_devices_that_are_gone_is_forgotten(host: Host) -> None:
