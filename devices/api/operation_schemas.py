@@ -20,7 +20,7 @@ Tags = Annotated[list[TagName], Field(min_length=1, max_length=20)]
 class OperationIn(Schema):
     """What is asked of many devices: of a `count`, of the `serials` named, or of those `matching`.
 
-    `add` takes a count, how they are to start and what they are. `tag` takes `add_tags`, `remove_tags` or both.
+    `add` takes a count, a start and an architecture. `tag` takes `add_tags`, `remove_tags` or both.
     """
 
     model_config = ConfigDict(extra="forbid")
