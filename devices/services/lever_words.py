@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
 
 
 def in_words(lever: str, present: Mapping[str, Any] | None) -> str:
-    """A lever's present (or former) value: `auto`, `4,096 MiB with lz4`, `60`."""
+    """A lever's present (or former) value: `auto`, `4.0 GiB with lz4`, `60`."""
     if present is None:
         return "not there"
     if lever == "ksm":
@@ -19,7 +19,8 @@ def in_words(lever: str, present: Mapping[str, Any] | None) -> str:
         if not size:
             return "none"
         algorithm = present.get("algorithm")
-        return f"{size / MIB:,.0f} MiB" + (f" with {algorithm}" if algorithm else "")
+        shown = f"{size / GIB:,.1f} GiB" if size >= GIB else f"{size / MIB:,.0f} MiB"
+        return shown + (f" with {algorithm}" if algorithm else "")
     return str(present["value"])
 
 

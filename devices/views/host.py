@@ -99,13 +99,11 @@ def _whole(text: str) -> int:
 
 
 def _now(host: Host) -> dict[str, Any]:
-    sample = bus.host_sample(host.name)
-    feels = panels.host(
-        host.name, sample, bus.merging_status(host.name), guests_memory.guests_bytes(host.name)
-    )
+    sample, merging = bus.host_sample(host.name), bus.merging_status(host.name)
+    feels = panels.host(host.name, sample, merging, guests_memory.guests_bytes(host.name))
     return {
         "host": host,
         "cards": feels["cards"],
-        "levers": [panel(view) for view in levers.all_of(host)],
+        "levers": [panel(host.name, view, merging) for view in levers.all_of(host)],
         "events": levers.events(host),
     }

@@ -21,14 +21,28 @@ MODES = (
     ("off", "Off", "What has merged stays so until it is written to."),
     ("leave", "As the machine has it", "fleetdash sets nothing."),
 )
+# what is asked before a lever is set; a field's name in braces stands for what is in it
+QUESTIONS = {
+    "ksm": "Change merging on {host}: {mode}?",
+    "zram": "Make swap of {size} on {host}?",
+    "swappiness": "Set swappiness of {host} to {value}?",
+}
+REMOVING = "Remove swap from {host}?"
 USUAL_PAGES, USUAL_SLEEP_MS = 1000, 20
 USUAL_SIZE = "50%"
 USUAL_ALGORITHM = "lz4"
 
 
-def panel(view: LeverView) -> dict[str, Any]:
-    """A lever for its template; `means` changes when its form has to be another one."""
+def panel(
+    host_name: str, view: LeverView, merging: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A lever for its template; `means` changes when its form has to be another one.
+
+    `merging` is what the worker last said of KSM.
+    """
     asked = view.asked or {}
+    form = _FORMS[view.name](view.present or {}, view.limits) if view.limits else {}
+    question = REMOVING if form.get("there") else QUESTIONS[view.name]
     return {
         "name": view.name,
         "title": TITLES[view.name],
@@ -41,9 +55,17 @@ def panel(view: LeverView) -> dict[str, Any]:
         "problem": asked.get("problem", ""),
         "asked_by": asked.get("by", ""),
         "asked_at": datetime.fromisoformat(asked["asked_at"]) if asked else None,
-        "form": _FORMS[view.name](view.present or {}, view.limits) if view.limits else None,
+        "form": form,
+        "question": question.replace("{host}", host_name),
+        "said": _said(merging) if merging and view.name == "ksm" else "",
         "means": _means(view),
     }
+
+
+def _said(merging: Mapping[str, Any]) -> str:
+    share = merging["core_share"] or 0.0
+    cost = f" It takes {100 * share:.0f} % of a core." if share >= 0.005 else ""
+    return f"{merging['sentence']}{cost}"
 
 
 def _means(view: LeverView) -> str:
@@ -92,7 +114,7 @@ def _ksm_form(present: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str
     fixed = present.get("mode") == "on"
     return {
         "modes": [
-            {"value": value, "label": label, "detail": detail,
+            {"value": value, "label": label, "word": label.lower(), "detail": detail,
              "checked": value == present.get("mode")}
             for value, label, detail in MODES
         ],

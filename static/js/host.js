@@ -36,3 +36,17 @@ if (page) {
   });
   next();
 }
+
+// The question before a change names what would be set.
+function filled(question, form) {
+  return question.replace(/{(\w+)}/g, (whole, name) => {
+    const field = form.elements[name];
+    const word = form.querySelector(`[name=${name}]:checked`)?.dataset.word;
+    return word || field?.value || whole;
+  });
+}
+
+document.addEventListener("submit", (event) => {
+  const { question } = event.target.dataset;
+  if (question) event.target.setAttribute("hx-confirm", filled(question, event.target));
+}, true);

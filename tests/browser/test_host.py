@@ -44,6 +44,7 @@ def test_swappiness_is_set_on_the_page_and_outlives_the_worker(
     form.get_by_label("Swappiness").fill(str(wanted))
     form.get_by_role("button").click()
     question = page.locator("#confirm")
+    expect(question).to_contain_text(f"Set swappiness of {host} to {wanted}?")
     expect(question).to_contain_text("This changes the machine, not only fleetdash.")
     question.get_by_role("button", name="Leave it").click()
     assert kernel_settings.read("vm/swappiness") == str(before), "nothing without a yes"
