@@ -201,10 +201,13 @@ def _take_away(root: Path, number: int, maker: str) -> None:
 
 
 def _used_bytes(root: Path, device: str) -> int | None:
-    """Bytes swapped out to a device; None when it is no swap."""
+    """Bytes swapped out to a device; None when it is no swap.
+
+    One that was made in a mount namespace which has ended is listed as `/zram1`.
+    """
     for line in (root / "proc/swaps").read_text().splitlines()[1:]:
         name, _, _, used_kib, _ = line.split()
-        if name == device:
+        if name.rpartition("/")[2] == device.rpartition("/")[2]:
             return int(used_kib) * 1024
     return None
 

@@ -165,7 +165,9 @@ def _ksm(present: dict[str, Any]) -> str:
 def _zram(present: dict[str, Any]) -> str:
     if not present["size_bytes"]:
         return "none"
-    return f"{text.gib(present['size_bytes'])} {present.get('algorithm', '')}".strip()
+    size = present["size_bytes"]
+    shown = text.gib(size) if size >= text.GIB else f"{size / MIB:,.0f} MiB"
+    return f"{shown} {present.get('algorithm', '')}".strip()
 
 
 _PRESENT: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.host import zram_swap
+from devices.host import kernel_settings, zram_swap
 from devices.host.errors import NoZramSwap
 
 GIB = 1 << 30
@@ -99,3 +99,44 @@ def test_a_swap_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPat
         zram_swap.make(64 * MIB, MAKER)
     assert (settings_now(), set(os.listdir("/sys/block"))) == before
     assert not zram_swap.made_by(MAKER)
+
+
+def test_one_that_was_made_in_a_mount_namespace_that_ended_is_known(tmp_path: Path) -> None:
+    machine(tmp_path, available_mib=2048, used_mib=1800)
+    swaps = tmp_path / "proc/swaps"
+    swaps.write_text(swaps.read_text().replace("/dev/zram77", "/zram77"))
+    assert zram_swap.made(tmp_path) == zram_swap.Swap("/dev/zram77", 8 * GIB)
+    with pytest.raises(NoZramSwap, match="1,800 MiB are in the swap /dev/zram77"):
+        zram_swap.remove(MAKER, tmp_path)
+
+
+def test_settings_that_suit_the_swap_lie_beneath_what_a_person_set() -> None:
+    problem = zram_swap.why_not() or kernel_settings.why_not("vm/swappiness")
+    if problem:
+        pytest.skip(problem)
+    before, held = settings_now(), kernel_settings.held("vm/swappiness")
+    if held is not None:
+        pytest.skip("a fleet on this machine holds swappiness")
+    kernel_settings.hold("vm/swappiness", "42", MAKER)
+    try:
+        made = zram_swap.make(64 * MIB, MAKER, algorithm=zram_swap.algorithms()[0])
+        try:
+            assert settings_now() == ["42\n", "0\n"]
+            chosen = Path("/sys/block", Path(made.device).name, "comp_algorithm").read_text()
+            assert f"[{zram_swap.algorithms()[0]}]" in chosen
+        finally:
+            zram_swap.remove(MAKER)
+        assert settings_now() == ["42\n", before[1]]
+    finally:
+        kernel_settings.release(MAKER)
+    assert settings_now() == before
+
+
+def test_an_algorithm_the_kernel_lacks_leaves_nothing_behind() -> None:
+    problem = zram_swap.why_not()
+    if problem:
+        pytest.skip(problem)
+    before = settings_now(), set(os.listdir("/sys/block"))
+    with pytest.raises(NoZramSwap, match="this kernel compresses with .*, not 'best'"):
+        zram_swap.make(64 * MIB, MAKER, algorithm="best")
+    assert (settings_now(), set(os.listdir("/sys/block"))) == before
