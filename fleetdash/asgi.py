@@ -17,9 +17,10 @@ from django.urls import path, re_path
 
 from devices.live.consumers import LiveConsumer, Nowhere
 from devices.live.wall_links import WallLinks
-from fleetdash import direct, direct_sockets
+from fleetdash import direct, direct_sockets, streams
 
 direct_sockets.install()
+streams.install()
 
 application = ProtocolTypeRouter(
     {

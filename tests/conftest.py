@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from django.conf import settings
 
 from devices.host import kernel_settings
 from devices.host.levers import SWAPPINESS
+from tests.api.served import ROWS, Served, served
 from tests.fleet import Fleet, new_fleet, remove
 
 # a test must never meet the fleet of whoever runs it
@@ -73,6 +75,34 @@ def redis_server(redis_process: str) -> Iterator[str]:
     yield redis_process
     bus.client().close()
     bus.client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[Served]:
+    """A running web process with one host that has room, and `var/secrets/cli.json`."""
+    # models, which want the settings above
+    from tests.rows import a_sample
+
+    with served("fleetdash.asgi:application", arguments=["-v", "0"]) as server:
+        key = server.python(
+            ROWS + "from django.contrib.auth.models import User\n"
+            "from devices.services import tokens\n"
+            "print(tokens.create(User.objects.create_user('ada'), 'cli')[1])"
+        )
+        with redis.Redis.from_url(server.environment["REDIS_URL"]) as client:
+            client.set("fleet:host:here", json.dumps(a_sample()))
+        secrets = server.folder / "secrets"
+        secrets.mkdir()
+        (secrets / "cli.json").write_text(json.dumps({"url": server.url, "token": key}))
+        yield server
+
+
+@pytest.fixture
+def empty(web: Served) -> Served:
+    """The web process with no device and no operation."""
+    for table in ("tag", "event", "target", "operation", "device"):
+        web.rows(f"delete from devices_{table}")
+    return web
 
 
 @pytest.fixture(scope="session")

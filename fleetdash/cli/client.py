@@ -50,10 +50,12 @@ class Fleet:
         self._ask("GET", f"{self._address.url}{path}")
         return 1000 * (time.perf_counter() - began)
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def post(
+        self, path: str, body: dict[str, Any] | None = None, *, patience_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
         """Change something once; asks again, for the same, while the web process restarts."""
         headers = {"idempotency-key": str(uuid.uuid4())}
-        give_up_at = time.monotonic() + PATIENCE_S
+        give_up_at = time.monotonic() + patience_s
         while True:
             try:
                 answer = self._ask("POST", path, json=body, headers=headers)
@@ -132,6 +134,10 @@ class Fleet:
             )
         if "[SSL" in why:
             return Unreachable(f"{url} does not speak TLS: is it http:// instead of https://?")
+        if isinstance(error, httpx.ConnectTimeout) and url.startswith("https:"):
+            return Unreachable(
+                f"{url} did not answer in time, or does not speak TLS: is it http:// instead?"
+            )
         if isinstance(error, httpx.TimeoutException):
             return Unreachable(f"{url} did not answer in time; is the machine overloaded?")
         if "[Errno -" in why:

@@ -128,7 +128,7 @@ class Rehearsal:
         """Remove what was added, whatever became of it."""
         if self._running is not None:
             with contextlib.suppress(CliError):
-                self.fleet.post(f"operations/{self._running}/cancel")
+                self.fleet.post(f"operations/{self._running}/cancel", patience_s=0)
             operation = self.fleet.get(f"operations/{self._running}")
             self.added += [
                 d["serial"]

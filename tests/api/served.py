@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import socket
@@ -74,6 +75,11 @@ class Served:
             found = db.execute(query, values).fetchall()
             db.commit()
             return found
+
+    @property
+    def token(self) -> str:
+        """The key that `bin/fleet` finds in its folder, if one was put there."""
+        return str(json.loads((self.folder / "secrets" / "cli.json").read_text())["token"])
 
     def log(self) -> str:
         """What the processes printed so far."""
