@@ -67,7 +67,7 @@ if (bar) {
   bar.addEventListener("htmx:afterRequest", (event) => {
     if (!event.detail.successful) return;
     clear();
-    // states follow by themselves, tags do not
+    if (event.detail.requestConfig.parameters.kind !== "tag") return; // states follow by themselves
     const address = location.pathname + location.search;
     window.htmx.ajax("GET", address, { target: "#listing", swap: "outerHTML" });
   });
