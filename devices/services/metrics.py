@@ -9,11 +9,11 @@ from datetime import timedelta
 from django.db.models import Count
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, exposition
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from devices.models import Device, Firmware, Host, Operation, Target
-from devices.services import capacity, usage
+from devices.services import capacity, traffic, usage
 from devices.services.host_metrics import host_metrics
 from devices.states import State
 
@@ -121,6 +121,19 @@ def _firmware() -> Iterator[Metric]:
     yield firmware
 
 
+def _gateway() -> Iterator[Metric]:
+    counted = traffic.read()
+    if counted is None:
+        return
+    for name, text, value in (
+        ("reports", "Reports that devices sent over HTTP.", counted.reports),
+        ("messages", "Messages that devices sent over their sockets.", counted.messages),
+        ("received_bytes", "Bytes of what devices said.", counted.received_bytes),
+        ("sent_bytes", "Bytes of what devices were told.", counted.sent_bytes),
+    ):
+        yield CounterMetricFamily(f"fleetdash_gateway_{name}", text, value=value)
+
+
 def _redis() -> Iterator[Metric]:
     memory = usage.redis_memory()
     yield _gauge("fleetdash_redis_up", "1 when Redis answers.", float(memory is not None))
@@ -133,5 +146,5 @@ def _hosts() -> Iterator[Metric]:
 
 
 PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (
-    _devices, _room, _operations, _firmware, _redis, _hosts,
+    _devices, _room, _operations, _firmware, _gateway, _redis, _hosts,
 )
