@@ -23,8 +23,11 @@ ADDRESSES = {
     "fleet": "/",
     "devices": "/devices/",
     "device": "",
+    "history": "/history",
+    "operations": "/operations/",
+    "operation": "",
+    "host": "",
     "tokens": "/tokens/",
-    "host": "/hosts/",
     "wall": "/wall",
     "wall-devices": "/wall?kiosk&rotate=0&view=devices",
     "wall-cores": "/wall?kiosk&rotate=0&view=cores",
@@ -48,9 +51,17 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _first_device(page: Page, url: str) -> str:
-    page.goto(url + "/devices/")
-    link = page.locator("table.devices tbody a").first
+# pages of one of many: where the first of them is linked
+FIRST = {
+    "device": ("/devices/", "table.devices tbody th a"),
+    "operation": ("/operations/", "main table tbody a"),
+    "host": ("/hosts/", "#main a[href^='/hosts/']"),
+}
+
+
+def _first(page: Page, url: str, listing: str, selector: str) -> str:
+    page.goto(url + listing)
+    link = page.locator(selector).first
     return str(link.get_attribute("href")) if link.count() else ""
 
 
@@ -109,8 +120,10 @@ def _shoot(
         if given.add >= 100:
             page.locator("#confirm-yes").click()
         page.wait_for_timeout(SETTLE_MS)
-    device = _first_device(page, given.url) if "device" in wanted else ""
-    for what, address in (ADDRESSES | {"device": device}).items():
+    firsts = {
+        what: _first(page, given.url, *where) for what, where in FIRST.items() if what in wanted
+    }
+    for what, address in (ADDRESSES | firsts).items():
         if what in wanted and address:
             take(what, address)
     context.close()
