@@ -102,11 +102,14 @@ def run_generated(findings: Findings, *, rows: int, rounds: int) -> None:
 def _paths(person: Person, serial: str) -> dict[str, str]:
     first = person.client.get("/api/v1/devices?limit=100").json()
     onward = quote(str(first["next"]), safe="")
+    asked = person.client.get("/api/v1/operations?limit=1").json()["operations"][0]["id"]
     return {
         **{name: f"/devices/?{query}" for name, query in LISTS.items()},
         "count of all that match": "/devices/count?state=online&tag=lab",
         "device page": f"/devices/{serial}/",
+        "device page, what was earlier": f"/devices/{serial}/?before=999999999",
         "operations page": "/operations/",
+        "operations page of one": f"/operations/{asked}/",
         "API, 100 devices": "/api/v1/devices?limit=100",
         "API, 100 devices, onward": f"/api/v1/devices?limit=100&cursor={onward}",
         "API, 100 devices, searched": "/api/v1/devices?limit=100&search=number+4",

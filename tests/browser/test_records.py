@@ -15,12 +15,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 LIVE = re.compile("live")
 TELL = """
 import time
-from devices.services import bus, health
+from devices.services import bus, health, presence
 for n in range(3):
     at = time.time() - 90 + 45 * n
     report = health.report(at, {"load_1min": 0.25 * n, "mem_used_mb": 40 + n, "mem_size_mb": 100,
                                 "uptime_s": 600.0})
-    bus.heard_from(["fd-000006"], at, {"fd-000006": report})
+    bus.heard_from(["fd-000006"], at)
+    presence.renew(["fd-000006"], at, {"fd-000006": report})
 """
 BEGIN = """
 from django.utils import timezone

@@ -326,6 +326,48 @@ async def test_a_browser_that_cannot_be_fed_is_left_out_alone(live: Hub) -> None
     await browser.disconnect()
 
 
+async def test_a_device_is_shown_to_who_looks_at_it_and_to_nobody_else(live: Hub) -> None:
+    await _subscribed(live)
+    other = await Browser("parts=counts").open()
+    browser = await Browser("parts=&device=fd-000001").open()
+    first = await browser.html("device:fd-000001")
+    # again by itself, for what a device says of itself is no change of its state
+    while await browser.html("device:fd-000001", timeout=6) == first:
+        pass
+    await browser.disconnect()
+    said = await other.html("counts")
+    assert "device:" not in said
+    await other.disconnect()
+    assert not [name for name in live.board.topics if name.startswith(fragments.DEVICE)]
+
+
+@pytest.mark.parametrize("named", ["device=../x", "device=" + "9" * 17, "console=a%20b"])
+async def test_a_strange_serial_is_refused(live: Hub, named: str) -> None:
+    connected, _ = await Browser(f"parts=&{named}").connect()
+    assert not connected
+
+
+async def test_what_failed_to_render_is_asked_for_again(
+    live: Hub, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = True
+
+    def render(parts: frozenset[str], *told: Any) -> Rendered:
+        broken = frozenset({"capacity"}) & parts if failing else frozenset()
+        made = tuple(Fragment(part, f'<p id="{part}"></p>') for part in parts - broken)
+        return Rendered(made, failed=broken)
+
+    monkeypatch.setattr(page, "render", render)
+    monkeypatch.setattr(live, "_render", hub.DatabaseSyncToAsync(
+        render, thread_sensitive=False, executor=live._thread
+    ))  # fmt: skip
+    browser = await Browser("parts=counts,capacity").open()
+    assert "capacity" not in await browser.html("counts")
+    failing = False
+    await browser.html("capacity", timeout=6)
+    await browser.disconnect()
+
+
 async def test_who_is_not_logged_in_is_refused(live: Hub) -> None:
     connected, _ = await Browser(user=AnonymousUser()).connect()
     assert not connected
