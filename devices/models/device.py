@@ -44,6 +44,8 @@ class Device(models.Model):
     pid = models.PositiveIntegerField(null=True)
     start_time = models.BigIntegerField(null=True)
     command_line = models.JSONField(default=list)
+    # a clone that was forked from a running one, and did not start a qemu of its own
+    forked = models.BooleanField(default=False)
 
     reported_version = models.CharField(max_length=64, default="")
     reported_slot = models.CharField(max_length=1, default="")

@@ -83,16 +83,21 @@ def learn(
     `templates` has the key of the template clones come from now, by architecture. Runs in the
     host's worker.
     """
+    known = Host.objects.filter(name=host_name).values_list("costs", flat=True).first() or {}
     means: dict[Sort, dict[str, list[float]]] = {}
     rows = Device.objects.on(host_name).filter(state__in=WITH_PROCESS)
-    for serial, asked, reported, architecture in rows.values_list(
-        "serial", "start", "reported_start", "firmware__architecture"
+    for serial, asked, reported, architecture, forked in rows.values_list(
+        "serial", "start", "reported_start", "firmware__architecture", "forked"
     ):
         one = guests.get(serial)
         if one is None or one.age_s < YOUNG_AFTER_S:
             continue
         # a clone that was rebooted is none any more: the device itself says what it is
         kind = reported or asked
+        # and what clones cost that came in another way than the next ones will says nothing of them
+        way = known.get(_name("clones", architecture))
+        if kind == Device.Start.WARM and way and forked != (way == "forked"):
+            continue
         age = "settled" if one.age_s >= SETTLED_AFTER_S else "young"
         ages = means.setdefault((kind, architecture), {})
         ages.setdefault(age, []).append(one.one_more_kib)
@@ -105,8 +110,7 @@ def learn(
     for architecture in architectures.ALL:
         keys[Device.Start.WARM, architecture] = templates.get(architecture)
         keys[Device.Start.COLD, architecture] = cold_key(architecture)
-    known = Host.objects.filter(name=host_name).values_list("costs", flat=True).first()
-    if known is None or not _news(known, summary, keys):
+    if not _news(known, summary, keys):
         return
     with transaction.atomic():
         host = Host.objects.select_for_update().get(name=host_name)

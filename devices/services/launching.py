@@ -141,6 +141,7 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
     """Start these and write down what became of each; how many started."""
     began = time.monotonic()
     started: list[Device] = []
+    forked = template is not None and template.zygote is not None
     outcomes = starting.start_all(devices, host, template, _follow)
     for device in devices:
         outcome = outcomes[device.serial]
@@ -151,6 +152,7 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
         device.pid = outcome.identity.pid
         device.start_time = outcome.identity.start_time
         device.command_line = outcome.command_line
+        device.forked = forked
         started.append(device)
     log.info("%d started in %.0f ms", len(started), 1000 * (time.monotonic() - began))
     failures = [o for o in outcomes.values() if isinstance(o, GuestSpawnFailed)]
@@ -223,10 +225,10 @@ def _write_processes(started: Sequence[Device]) -> None:
     table = connection.ops.quote_name(Device._meta.db_table)
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"UPDATE {table} SET boot_id = %s, pid = %s, start_time = %s, command_line = %s"
-            " WHERE id = %s",
+            f"UPDATE {table} SET boot_id = %s, pid = %s, start_time = %s, command_line = %s,"
+            " forked = %s WHERE id = %s",
             [
-                (d.boot_id, d.pid, d.start_time, json.dumps(d.command_line), d.id)
+                (d.boot_id, d.pid, d.start_time, json.dumps(d.command_line), d.forked, d.id)
                 for d in started
             ],
         )

@@ -88,7 +88,7 @@ def test_what_was_measured_is_remembered_for_the_same_template_only() -> None:
 def test_forked_clones_and_woken_ones_are_remembered_apart() -> None:
     host = a_host("here")
     costs.clones_are("here", KEY, "forked", 5 << 10)
-    measured(host, settled=5)
+    measured(host, settled=5, forked=True)
     bus.client().flushall()
     costs.clones_are("here", KEY, "woken", 40 << 10)
     assert (of(host).source, of(host).settled_bytes) == ("first clone", 48 * MIB)
@@ -199,3 +199,12 @@ def test_where_clones_cannot_be_had_devices_cost_what_cold_ones_do() -> None:
     measured(host, settled=5)
     bus.keep_template_status("here", {"state": "failed"})
     assert capacity.fleet_capacity().fits == 10
+
+
+def test_clones_that_woke_say_nothing_of_forked_ones() -> None:
+    host = a_host("here")
+    costs.clones_are("here", KEY, "forked", 8 << 10)
+    measured(host, settled=6)
+    assert of(host).source == "first clone"
+    measured(host, settled=6, forked=True)
+    assert (of(host).source, of(host).measured) == ("measured", 6)
