@@ -70,8 +70,8 @@ def _work(host_name: str) -> None:
         asked = host.levers.get(lever)
         if asked is not None and asked["state"] == "asked":
             _carry_out(host, lever, asked)
-        elif asked is not None and asked["state"] == "done":
-            _anew(lever, asked["wish"])
+        elif asked is not None and asked.get("kept") is not None:
+            _anew(lever, asked["kept"])
     say(host_name)
 
 
@@ -121,6 +121,8 @@ def _carry_out(host: Host, lever: Lever, asked: dict[str, Any]) -> None:
         _set_again.add(lever)
     now = in_words(lever, read(lever).present)
     outcome = {**asked, "state": "failed" if problem else "done", "problem": problem}
+    if not problem:
+        outcome["kept"] = asked["wish"]
     with transaction.atomic():
         row = Host.objects.select_for_update().get(id=host.id)
         # asked for something else meanwhile: that is still to be done

@@ -193,6 +193,7 @@ def _ask(
 ) -> None:
     with transaction.atomic():
         host = Host.objects.select_for_update().get(name=host_name)
+        was = host.levers.get(lever) or {}
         host.levers = {
             **host.levers,
             str(lever): {
@@ -202,6 +203,8 @@ def _ask(
                 "asked_at": timezone.now().isoformat(),
                 "state": "asked",
                 "problem": "",
+                # what the worker sets again when it starts, should this wish fail
+                "kept": was.get("kept"),
                 "was": "",
                 "now": "",
             },

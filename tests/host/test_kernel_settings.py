@@ -98,6 +98,9 @@ def test_a_setting_the_kernel_lacks_is_said(root: Path) -> None:
 )
 def test_a_value_the_real_kernel_refuses_leaves_no_trace() -> None:
     before, held = kernel_settings.read(NAME), kernel_settings.held(NAME)
-    with pytest.raises(CannotSet, match="does not take '100000'"):
-        hold(NAME, "100000", "tests", Path("/"))
-    assert (kernel_settings.read(NAME), kernel_settings.held(NAME)) == (before, held)
+    try:
+        with pytest.raises(CannotSet, match="does not take '100000'"):
+            hold(NAME, "100000", "tests", Path("/"))
+        assert (kernel_settings.read(NAME), kernel_settings.held(NAME)) == (before, held)
+    finally:
+        release("tests")

@@ -113,6 +113,23 @@ def test_a_worker_that_starts_sets_again_what_is_wished_for_until_bin_down(
     assert swappiness(root) == "60"
 
 
+def test_a_wish_that_failed_does_not_take_the_place_of_one_that_holds(
+    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levers.set_swappiness("here", 80, actor=None)
+    lever_work.work("here")
+    levers.set_swappiness("here", 90, actor=None)
+    host.refresh_from_db()
+    host.levers["swappiness"]["asked_at"] = (timezone.now() - timedelta(minutes=2)).isoformat()
+    host.save()
+    lever_work.work("here")
+    assert asked(host, Lever.SWAPPINESS)["state"] == "failed"
+    (root / "proc/sys" / SWAPPINESS).write_text("60")
+    monkeypatch.setattr(lever_work, "_set_again", set())  # another process
+    lever_work.work("here")
+    assert swappiness(root) == "80"
+
+
 def test_a_wish_that_is_old_by_the_time_the_worker_comes_to_it_is_dropped(
     host: Host, root: Path
 ) -> None:
