@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.chromium import log_in
 from tests.browser.conftest import Complaints
 from tests.fleet import Fleet
-from tests.integration.test_life import operate
+from tests.integration.test_life import operate, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.guest, pytest.mark.timeout(240)]
 
@@ -21,7 +20,8 @@ SCREEN = "#console .xterm-accessibility-tree"
 
 @pytest.fixture
 def serial(fleet: Fleet) -> Iterator[str]:
-    """A real device that is online."""
+    """A real device that is online: a clone; tests/firmware types on a cold one."""
+    wait_until(fleet.template_is_ready, 90)
     before = {each["serial"] for each in fleet.api("GET", "devices")["devices"]}
     assert operate(fleet, "add", 1)["state"] == "succeeded"
     devices: list[dict[str, Any]] = fleet.api("GET", "devices?state=online")["devices"]
@@ -56,8 +56,10 @@ def test_one_types_and_another_sees_what_comes_of_it(
     for each in (page, watching):
         expect(each.locator(SCREEN)).to_contain_text("hello-42", timeout=20_000)
     # ^C reaches what the shell runs
-    page.keyboard.type("cat\nagain\n")
-    expect(page.locator(SCREEN)).to_contain_text(re.compile("againagain"), timeout=20_000)
+    page.keyboard.type("echo reads-$((6*7)); cat\n")
+    expect(page.locator(SCREEN)).to_contain_text("reads-42", timeout=20_000)
+    page.keyboard.type("again\n")
+    expect(page.locator(SCREEN)).to_contain_text("againagain", timeout=20_000)
     page.keyboard.press("Control+c")
     page.keyboard.type("echo after-$?\n")
     expect(watching.locator(SCREEN)).to_contain_text("after-130", timeout=20_000)
