@@ -84,6 +84,8 @@ def test_a_device_is_followed_without_a_reload(
         "aria-label", "Load over the last 90 s: from 0.00 to 0.50, now 0.50"
     )
     assert member.evaluate("window.sameDocument")
+    member.set_viewport_size({"width": 390, "height": 844})
+    assert member.evaluate("document.documentElement.scrollWidth") <= 390
     assert complaints == []
 
 
