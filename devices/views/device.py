@@ -122,7 +122,6 @@ def machine_status(request: HttpRequest, serial: str) -> HttpResponse:
     """What qemu says of the device's machine, as a piece of its page; waits for the worker."""
     status = machines.ask(listing.device(serial))
     context = {
-        "device": {"serial": serial},
         "status": status,
         "meaning": RUN_STATES.get(status.status, ""),
         "took": "" if status.took_s is None else f"{1000 * status.took_s:.0f} ms",

@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from devices.models import Event, Operation, Tag
-from devices.services import bus
+from devices.services import bus, machines
+from devices.services.machines import MachineStatus
 from devices.states import State
 from devices.views.device_actions import DETAILS, why_not
 from tests.rows import a_device, a_firmware
@@ -182,3 +183,20 @@ def test_a_device_that_has_moved_meanwhile_says_so(htmx: Any, fleet_host: Any) -
     answer = htmx(f"/devices/{device.serial}/act/reboot")
     assert answer.status_code == 409
     assert f"{device.serial}: It is off: power it on instead." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (MachineStatus(status="running", took_s=0.0123), "<b>running</b>: its processors run"),
+        (MachineStatus(status="running", took_s=0.0123), "qemu answered in 12 ms"),
+        (MachineStatus(sentence="The worker of here did not answer."), "did not answer."),
+    ],
+)
+def test_what_qemu_says_of_the_machine(
+    client: Client, fleet_host: Any, monkeypatch: pytest.MonkeyPatch, status: MachineStatus,
+    said: str,
+) -> None:
+    monkeypatch.setattr(machines, "ask", lambda device: status)
+    answer = client.get(f"/devices/{a_device(fleet_host).serial}/machine")
+    assert said in answer.content.decode()
