@@ -67,6 +67,8 @@ class Device(models.Model):
             # counts by state and each host's work list, many times a second
             models.Index(fields=["host", "state"], name="device_host_state"),
             models.Index(fields=["state"], name="device_state"),
+            # the list by age, and the newest of the last hour; written once a device
+            models.Index(fields=["requested_at"], name="device_requested_at"),
         ]
 
     def __str__(self) -> str:
