@@ -132,7 +132,7 @@ def lay_out_root(
             target = root / source.relative_to(GUEST / "rootfs")
             _copy(source, target, mode=0o755 if os.access(source, os.X_OK) else 0o644)
     syscalls = root / "sbin/syscalls"
-    syscalls.write_bytes(_system_calls(board))
+    syscalls.write_bytes(system_calls(board))
     syscalls.chmod(0o755)
     (root / "etc/fleetdash-firmware").write_text(firmware, encoding="utf-8")
     _copy_libraries(root, unpacked, board)
@@ -149,7 +149,7 @@ def pack_root(root: Path, image: Path, *, tools: Toolchain, compression: Sequenc
     tools.mksquashfs(root, image, [*SQUASHFS_OPTIONS, *compression])
 
 
-def _system_calls(board: Board) -> bytes:
+def system_calls(board: Board) -> bytes:
     """The program that makes system calls for the agent."""
     if board is ARM64:
         source = (GUEST / "syscalls/arm64.s").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from devices.host.architecture import ARM64, of_this_machine
 from fleetdash.deploy.errors import DeployError
 
 VARIABLE = "FLEETDASH_ARCHITECTURES"
+VERSION = "1.0.0"
 
 
 def wanted(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -36,7 +37,6 @@ def wanted(environment: Mapping[str, str] = os.environ) -> list[str]:
 def build_all(
     architectures: Sequence[str],
     *,
-    version: str,
     output: Path,
     cache: Path,
     say: Callable[[str], None],
@@ -49,7 +49,7 @@ def build_all(
     with umask(0o022), ThreadPoolExecutor(len(architectures)) as pool:
         building = {
             each: pool.submit(
-                build_firmware, architecture=each, version=version, output=output / each,
+                build_firmware, architecture=each, version=VERSION, output=output / each,
                 cache=cache, progress=say,
             )
             for each in architectures

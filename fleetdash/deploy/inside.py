@@ -35,16 +35,13 @@ from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.installation import MISSING_VARIABLE
 from fleetdash.deploy.progress import Progress
 
-FIRMWARE_VERSION = "1.0.0"
-
 
 def prepare_everything(var: Path, checkout: Path, progress: Progress) -> dict[str, Any]:
     """Build, prove, collect, migrate; gives what the database says. Raises DeployError."""
     architectures = firmwares.wanted()
     with progress.step(f"Firmware for {' and '.join(architectures)} guests"):
         images = firmwares.build_all(
-            architectures, version=FIRMWARE_VERSION, output=var / "firmware", cache=_cache(var),
-            say=progress.say,
+            architectures, output=var / "firmware", cache=_cache(var), say=progress.say
         )
     with progress.step("Accelerators"):
         proofs = accelerators.proven(var, images, cache=_cache(var), say=progress.say)

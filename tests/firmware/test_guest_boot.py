@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 
@@ -74,7 +75,11 @@ def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
         assert not re.search("CRASH|ERROR REPORT|Oops|panic", guest.console)
 
 
-def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage) -> None:
+@pytest.mark.parametrize("of", ["firmware", "x64_firmware"])
+def test_an_upgrade_that_never_validates_is_left_behind(
+    of: str, request: pytest.FixtureRequest
+) -> None:
+    firmware: FirmwareImage = request.getfixturevalue(of)
     port = a_free_port()
     with (
         gateway(port) as seen,
@@ -102,7 +107,11 @@ def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage)
     assert not any(name.startswith("fd_") or name == "bootcmd" for name in left), left
 
 
-def test_a_torn_environment_boots_the_slot_that_verifies(firmware: FirmwareImage) -> None:
+@pytest.mark.parametrize("of", ["firmware", "x64_firmware"])
+def test_a_torn_environment_boots_the_slot_that_verifies(
+    of: str, request: pytest.FixtureRequest
+) -> None:
+    firmware: FirmwareImage = request.getfixturevalue(of)
     port = a_free_port()
     with (
         gateway(port) as seen,
@@ -120,3 +129,13 @@ def test_an_empty_active_slot_gives_way_to_the_other(firmware: FirmwareImage) ->
     ):
         assert seen.reports.get(timeout=40)[2]["slot"] == "a"
         assert "fleetdash: slot b cannot be started" in guest.console
+
+
+def test_where_no_slot_can_be_started_the_device_says_so_and_switches_off(
+    x64_firmware: FirmwareImage,
+) -> None:
+    with running(
+        x64_firmware, port=a_free_port(), changes={"nerves_fw_active": "b"}, break_slot="a"
+    ) as guest:
+        guest.wait_for("fleetdash: no slot can be started")
+        os.waitid(os.P_PID, guest.process.pid, os.WEXITED | os.WNOWAIT)
