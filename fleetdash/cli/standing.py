@@ -86,6 +86,10 @@ def _host(host: dict[str, Any], architecture: str) -> Iterator[Check]:
         else f"None is proven for {architecture} guests: run bin/up again.",
     )
     yield _template(host)
+    for other, said in host.get("templates", {}).items():
+        if said is not None and other != architecture:
+            ready = said["state"] == "ready"
+            yield Check(ready or None, f"{name}: {other} template", said["sentence"])
     for sentence in host["missing_protections"]:
         yield Check(None, f"{name}: protection", sentence)
     if host["sample"] is not None:
