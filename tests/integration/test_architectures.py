@@ -15,9 +15,12 @@ def test_an_arm64_and_an_x64_device_are_online_at_once(fleet: Fleet) -> None:
         fleet.api("POST", "operations", {"kind": "add", "count": 1, "start": "cold", **wish})["id"]
         for wish in ({}, {"architecture": "x64"})
     ]
-    for number in asked:
-        path = f"operations/{number}"
-        wait_until(lambda path=path: fleet.api("GET", path)["state"] != "running", BOOT_S)
+    wait_until(
+        lambda: all(
+            fleet.api("GET", f"operations/{number}")["state"] != "running" for number in asked
+        ),
+        BOOT_S,
+    )
     devices = fleet.api("GET", "devices?state=online")["devices"]
     assert sorted(device["architecture"] for device in devices) == ["arm64", "x64"]
     assert sorted(processes(fleet)) == sorted(device["serial"] for device in devices)
