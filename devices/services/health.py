@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from devices.services import bus
@@ -14,7 +14,6 @@ from devices.services import bus
 POINTS = 120
 # so long without a word is a gap
 GAP_S = 150.0
-FIGURES = ("load", "memory_used_mb", "uptime_s")
 _POINT = struct.Struct("<IHHHI")
 _NOTHING_16, _NOTHING_32 = 0xFFFF, 0xFFFFFFFF
 
@@ -70,25 +69,6 @@ def recent(serial: str) -> list[HealthPoint]:
         if isinstance(found, list):
             return [_point(packed) for packed in found if isinstance(packed, bytes)]
     return []
-
-
-def columns(points: Sequence[HealthPoint]) -> dict[str, list[float | None]]:
-    """The same figure by figure, for a chart: `at`, `load`, `memory_used_mb`, `uptime_s`.
-
-    Where a device was silent for long there is a moment at which every figure is None.
-    """
-    found: dict[str, list[float | None]] = {name: [] for name in ("at", *FIGURES)}
-    last_s: float | None = None
-    for point in points:
-        if last_s is not None and point.at - last_s > GAP_S:
-            found["at"].append(last_s + 1)
-            for name in FIGURES:
-                found[name].append(None)
-        found["at"].append(point.at)
-        for name in FIGURES:
-            found[name].append(getattr(point, name))
-        last_s = point.at
-    return found
 
 
 def latest(serial: str) -> Latest | None:

@@ -35,8 +35,7 @@ function times(plot, splits, axis, space, step) {
   return splits.map((at) => (step >= 86_400 || at % 86_400 === 0 ? day(at) : clock(at, step < 60)));
 }
 
-function axes(keys, axes) {
-  if (!axes) return [{ show: false }, { show: false }];
+function axes(keys) {
   const muted = () => tokens().muted, rule = () => tokens().rule;
   const font = `${0.82 * parseFloat(getComputedStyle(document.documentElement).fontSize)}px ${tokens().font}`;
   const looks = { stroke: muted, font, ticks: { show: false } };
@@ -77,10 +76,23 @@ function alone(plot, index, from, to) {
   return found.length ? found : null;
 }
 
+// A finger drags as a mouse does; up and down it moves the page.
+function followFinger(over) {
+  const mouse = (type, target) => (event) => {
+    if (event.pointerType !== "touch") return;
+    // uPlot takes a move that went nowhere for a fault of the browser
+    const { clientX, clientY } = event;
+    target.dispatchEvent(new MouseEvent(type, { clientX, clientY, movementX: 1, bubbles: true }));
+  };
+  over.addEventListener("pointerdown", mouse("mousedown", over));
+  over.addEventListener("pointermove", mouse("mousemove", over));
+  for (const end of ["pointerup", "pointercancel"]) over.addEventListener(end, mouse("mouseup", document));
+}
+
 // `sync` names charts that share one cursor; `zoom(from, to)` is called when a person has chosen a
-// part, `zoom(null)` when all is to be seen again; `draw(plot)` paints beneath the lines, and `moved(index)` is told
-// where the cursor is.
-export function chart(figure, { sync = "", small = false, zoom = () => {}, draw = () => {}, moved = () => {} } = {}) {
+// part, `zoom(null)` when all is to be seen again; `draw(plot)` paints beneath the lines, and
+// `moved(index)` is told where the cursor is.
+export function chart(figure, { sync = "", zoom = () => {}, draw = () => {}, moved = () => {} } = {}) {
   const box = figure.querySelector(".chart-box");
   const keys = [...figure.querySelectorAll(".legend [data-figure]")].map(keyOf);
   const { series, bands } = lines(keys);
@@ -102,14 +114,14 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
   }
   const plot = new window.uPlot({
     width: box.clientWidth || 300, height: box.clientHeight || 100,
-    padding: small ? [4, 0, 4, 0] : [6, keys.some(({ axis }) => axis === "y2") ? 0 : 20, 0, 0],
+    padding: [6, keys.some(({ axis }) => axis === "y2") ? 0 : 20, 0, 0],
     legend: { show: false },
     tzDate: (at) => window.uPlot.tzDate(new Date(1000 * at), "UTC"),
     scales: { x: { time: true }, y: { range: range(isShare("y")) }, y2: { range: range(isShare("y2")) } },
-    axes: axes(keys, !small), series, bands,
+    axes: axes(keys), series, bands,
     cursor: {
       y: false,
-      drag: { x: !small, y: false, setScale: false, dist: 6 },
+      drag: { x: true, y: false, setScale: false, dist: 6 },
       points: { size: 7 },
       bind: { dblclick: () => () => { zoom(null); return null; } },
       ...(sync && { sync: { key: sync, setSeries: false, scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } } }),
@@ -121,10 +133,10 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
     if (box.clientWidth) plot.setSize({ width: box.clientWidth, height: box.clientHeight });
   }).observe(box);
   onTheme(() => plot.redraw(false));
+  followFinger(plot.over);
 
   return {
     plot,
-    names: keys.map(({ name }) => name),
     // `at` are Unix seconds, `columns` figure -> { mean, least, most }; seen is what lies between.
     show(at, columns, from, to) {
       const data = [at];
@@ -133,7 +145,9 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
         const column = columns[name];
         const none = at.map(() => null);
         data.push(column?.mean ?? none, column?.most ?? none, column?.least ?? none);
-        for (let i = at.length - 1; column && i > last; i -= 1) if (column.mean[i] != null) last = i;
+        for (let i = at.length - 1; column && i > last && at[i] >= from; i -= 1) {
+          if (column.mean[i] != null && at[i] <= to) last = i;
+        }
       }
       plot.batch(() => {
         plot.setData(data, false);
@@ -144,17 +158,3 @@ export function chart(figure, { sync = "", small = false, zoom = () => {}, draw 
     },
   };
 }
-
-// Small charts without axes: <figure class="chart small" data-points='{"at": […], "load": […]}'>.
-export function charts(root = document) {
-  for (const figure of root.querySelectorAll("figure.chart[data-points]")) {
-    if (figure.dataset.drawn || !window.uPlot) continue;
-    figure.dataset.drawn = "";
-    const { at, ...values } = JSON.parse(figure.dataset.points);
-    if (!at.length) continue;
-    const columns = Object.fromEntries(Object.entries(values).map(([name, mean]) => [name, { mean }]));
-    chart(figure, { small: true }).show(at, columns, at[0], at.at(-1) + 1);
-  }
-}
-
-charts();

@@ -15,11 +15,9 @@ export const FORMS = {
   count: (value) => trimmed(value, 1),
   number: (value) => number(value, 2),
   share: (value) => `${trimmed(100 * value, value < 0.1 ? 1 : 0)} %`,
-  percent: (value) => `${number(value, 0)} %`,
   rate: (value) => `${trimmed(value, value < 10 ? 2 : value < 100 ? 1 : 0)}/s`,
   mib: (value) => scaled(value, ["MiB", "GiB"]),
   signed_mib: (value) => (value > 0 ? "+" : "") + scaled(value, ["MiB", "GiB"]),
-  mb: (value) => `${number(value, 0)} MB`,
   bytes_rate: (value) => `${scaled(value, ["B", "KiB", "MiB"])}/s`,
 };
 

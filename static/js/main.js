@@ -23,7 +23,6 @@ import "./wall-table.js";
 import "./console.js";
 import "./device.js";
 import "./host.js";
-import "./chart.js";
 import "./history.js";
 import "./operations.js";
 import "./ages.js";

@@ -84,13 +84,6 @@ def test_a_device_that_ends_while_a_grace_is_given_is_not_remembered(
     assert bus.remembered() == set()
 
 
-def test_where_a_device_was_silent_its_figures_have_a_gap() -> None:
-    points = [HealthPoint(at, 0.5, 41, 112, int(at)) for at in (100.0, 145.0, 1000.0)]
-    columns = health.columns(points)
-    assert columns["at"] == [100.0, 145.0, 146.0, 1000.0]
-    assert columns["load"] == [0.5, 0.5, None, 0.5]
-
-
 def test_without_redis_nothing_is_known_and_nothing_breaks(settings: Any) -> None:
     settings.REDIS_URL = "unix:///nonexistent/redis.sock"
     bus.client.cache_clear()
