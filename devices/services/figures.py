@@ -70,7 +70,7 @@ class Sampler:
             figures["started_per_s"] = round(started.get(name, 0) / seconds, 3)
         fleet["started_per_s"] = round(sum(started.values()) / seconds, 3)
         if was.traffic is not None and now.traffic is not None:
-            rates = traffic.per_s(was.traffic, now.traffic) or {}
+            rates = traffic.per_s(was.traffic, now.traffic, seconds) or {}
             fleet |= {f"{name}_per_s": round(rate, 2) for name, rate in rates.items()}
 
 

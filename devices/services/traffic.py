@@ -9,6 +9,8 @@ from devices.services import bus
 
 # the names of the counters in Redis, in the order of `Traffic`'s fields
 COUNTERS = ("reports", "messages", "received_bytes", "sent_bytes")
+# how far apart a gateway's writings are where devices speak all the time
+WRITTEN_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,17 @@ def read() -> Traffic | None:
     return None
 
 
-def per_s(older: Traffic, newer: Traffic) -> dict[str, float] | None:
-    """Counter → how many a second between two looks; None when Redis began again between them."""
-    seconds = newer.at - older.at
+def per_s(older: Traffic, newer: Traffic, seconds: float) -> dict[str, float] | None:
+    """Counter → how many a second between two looks that are so many seconds apart.
+
+    None when Redis began again between them.
+    """
+    written = newer.at - older.at
     grown = {name: getattr(newer, name) - getattr(older, name) for name in COUNTERS}
-    if seconds < 0 or any(growth < 0 for growth in grown.values()):
+    if seconds <= 0 or written < 0 or any(growth < 0 for growth in grown.values()):
         return None
-    # nothing was written since: nothing was said
-    return {name: growth / seconds if seconds else 0.0 for name, growth in grown.items()}
+    # who has much to write does so every two seconds: sometimes twice between two looks, sometimes
+    # three times; who had nothing to write before has all from since the last look
+    if 0 < written < seconds + WRITTEN_EVERY_S:
+        seconds = written
+    return {name: growth / seconds for name, growth in grown.items()}

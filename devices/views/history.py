@@ -17,7 +17,8 @@ WINDOWS = (("hour", "Hour"), ("day", "Day"), ("week", "Week"))
 class Line:
     """One figure in a chart: its name in the store, its words, how it is told and drawn.
 
-    `tone` and `dash` make it differ from its neighbours; `axis` is `y`, or `y2` for a second scale.
+    `tone`, `dash` and `thin` make it differ from its neighbours; `axis` is `y`, or `y2` for a
+    second scale.
     """
 
     figure: str
@@ -26,6 +27,7 @@ class Line:
     tone: str
     dash: str = ""
     axis: str = "y"
+    thin: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ CHARTS = (
     )),
     Chart("load", "Load", "tasks, mean of a minute; share of all cores", (
         Line("load", "load", "number", "amber"),
-        Line("busy", "cores busy", "share", "rest", "5 4", "y2"),
+        Line("busy", "cores busy", "share", "rest", axis="y2", thin=True),
     )),
     Chart("memory", "Memory", "of the machine", (
         Line("memory_used_mib", "used", "mib", "amber"),

@@ -6,13 +6,18 @@ import { FORMS, clock, day } from "./forms.js";
 
 const SPREAD = 0.2; // how dense the area between least and most is
 
+// Steps of an axis of bytes, so that they are whole in KiB, MiB and GiB.
+const OF_BYTES = Array.from({ length: 48 }, (_, power) => 2 ** (power - 4));
+
 function keyOf(item) {
-  const line = item.querySelector(".line");
-  const dash = line.querySelector("path").getAttribute("stroke-dasharray");
+  const line = item.querySelector(".line"), path = line.querySelector("path");
+  const dash = path.getAttribute("stroke-dasharray");
   return {
     name: item.dataset.figure,
     form: FORMS[item.dataset.form],
     share: item.dataset.form === "share",
+    bytes: /mib|bytes/.test(item.dataset.form),
+    width: 0.8 * parseFloat(getComputedStyle(path).strokeWidth),
     axis: item.dataset.axis || "y",
     value: item.querySelector("b"),
     dash: dash ? dash.split(" ").map(Number) : [],
@@ -46,6 +51,7 @@ function axes(keys) {
     found.push({
       ...looks, scale, size: 68, space: 36, gap: 6,
       side: scale === "y" ? 3 : 1,
+      ...(key.bytes && { incrs: OF_BYTES }),
       values: (plot, splits) => splits.map((value) => (value === null ? "" : key.form(value))),
       grid: scale === "y" ? { stroke: rule, width: 1 } : { show: false },
     });
@@ -55,9 +61,9 @@ function axes(keys) {
 
 function lines(keys) {
   const series = [{}], bands = [];
-  for (const { axis, dash, colour } of keys) {
+  for (const { axis, dash, colour, width } of keys) {
     const at = series.length, edge = { scale: axis, width: 0, points: { show: false } };
-    series.push({ scale: axis, stroke: colour, dash, width: 2, points: { show: false, filter: alone } }, edge, edge);
+    series.push({ scale: axis, stroke: colour, dash, width, points: { show: false, filter: alone } }, edge, edge);
     bands.push({ series: [at + 1, at + 2], fill: () => faint(colour()) });
   }
   return { series, bands };

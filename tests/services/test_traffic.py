@@ -23,11 +23,18 @@ def test_what_gateways_count_adds_up() -> None:
 def test_rates_are_those_between_two_writings() -> None:
     older, newer = Traffic(10.0, 0, 100, 0, 0), Traffic(14.0, 2, 140, 400, 0)
     rates = {"reports": 0.5, "messages": 10.0, "received_bytes": 100.0, "sent_bytes": 0.0}
-    assert traffic.per_s(older, newer) == rates
+    assert traffic.per_s(older, newer, 5.0) == rates
     # nothing was written since
-    assert traffic.per_s(newer, newer) == dict.fromkeys(rates, 0.0)
+    assert traffic.per_s(newer, newer, 5.0) == dict.fromkeys(rates, 0.0)
     # Redis began again
-    assert traffic.per_s(newer, Traffic(20.0, 0, 3, 0, 0)) is None
+    assert traffic.per_s(newer, Traffic(20.0, 0, 3, 0, 0), 5.0) is None
+
+
+def test_what_is_said_after_a_silence_was_said_since_the_last_look() -> None:
+    older, newer = Traffic(10.0, 0, 100, 0, 0), Traffic(70.0, 0, 110, 0, 0)
+    rates = traffic.per_s(older, newer, 5.0)
+    assert rates is not None
+    assert rates["messages"] == 2.0
 
 
 def test_before_the_first_word_everything_is_zero() -> None:
