@@ -16,7 +16,15 @@ from django.utils import timezone
 
 from devices.errors import BadRequest, Conflict, DoesNotFit, NotFound
 from devices.models import Device, Host, Operation, Target
-from devices.services import bus, capacity, dispatch, operations, tagging, transitions
+from devices.services import (
+    architectures,
+    bus,
+    capacity,
+    dispatch,
+    operations,
+    tagging,
+    transitions,
+)
 from devices.services.asking import MOST, repeated
 from devices.services.matching import Filter, queryset
 from devices.services.removing import begin_removal
@@ -90,6 +98,7 @@ def retry(
         return operations.request_add(
             count=count, actor=actor, idempotency_key=idempotency_key, retry_of=operation_id,
             start=operation.parameters.get("start", Device.Start.WARM),
+            architecture=operation.parameters.get("architecture", architectures.DEFAULT),
         )
     there = failed.exclude(device__state=State.GONE)
     serials = list(there.order_by("device_id").values_list("device__serial", flat=True))

@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from devices.errors import BadRequest, DoesNotFit, NotFound, Unavailable
+from devices.errors import BadRequest, Conflict, DoesNotFit, NotFound, Unavailable
 from devices.models import Device, Event, Host, Operation, Target
 from devices.services import architectures, bus, capacity, dispatch, place
 from devices.services.asking import MOST, check_count, repeated, short
@@ -54,6 +54,11 @@ def request_add(
         hosts = list(Host.objects.select_for_update().order_by("id"))
         earlier = repeated(idempotency_key, Operation.Kind.ADD, count)
         if earlier is not None:
+            if earlier.parameters.get("architecture", architectures.DEFAULT) != architecture:
+                raise Conflict(
+                    f"This idempotency key was used for “{earlier}” of another architecture; "
+                    "use a new one."
+                )
             return earlier
         operation = _add(count, actor, start, architecture, idempotency_key, retry_of, hosts)
     return operation

@@ -2,10 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from devices.errors import BadRequest, DoesNotFit, Unavailable
+from devices.errors import BadRequest, Conflict, DoesNotFit, Unavailable
 from devices.host.guest_memory import GuestCost
 from devices.models import Device, Host
-from devices.services import bus, capacity, costs, launching, operations, starting, templates
+from devices.services import (
+    acting,
+    bus,
+    capacity,
+    costs,
+    launching,
+    operations,
+    starting,
+    templates,
+    transitions,
+)
 from devices.services.costs import MIB
 from devices.states import State
 from tests.rows import a_device, a_firmware, a_host, a_sample
@@ -39,6 +49,18 @@ def test_a_device_is_arm64_unless_x64_is_asked_for(host: Host) -> None:
         operations.request_add(count=1, actor=None, architecture="amd64")
 
 
+def test_an_addition_is_tried_again_and_known_again_by_its_architecture(host: Host) -> None:
+    operation = operations.request_add(
+        count=1, actor=None, architecture="x64", idempotency_key="once"
+    )
+    transitions.move(
+        [operation.targets.get().device_id], old=State.REQUESTED, new=State.FAILED, reason="no disk"
+    )
+    assert added(acting.retry(operation.id, None).id) == [("here", "x64")]
+    with pytest.raises(Conflict, match="of another architecture"):
+        operations.request_add(count=1, actor=None, idempotency_key="once")
+
+
 def test_devices_go_to_hosts_on_which_such_a_guest_has_booted(host: Host) -> None:
     a_host("arm64-only")
     a_host("x64-only", accelerators={"arm64": {"accelerator": None}, "x64": BOTH["x64"]})
@@ -66,7 +88,7 @@ def test_what_a_device_costs_is_known_for_each_architecture(host: Host) -> None:
     firmware = {f.architecture: f for f in (a_firmware(), a_firmware(architecture=x64))}
     guests = {}
     for architecture, mib in (("arm64", 10), (x64, 30)):
-        costs.clones_are("here", f"{architecture}-template", "forked", architecture=architecture)
+        costs.clones_are("here", f"{architecture}-template", "woken", architecture=architecture)
         for _ in range(5):
             device = a_device(host, start="warm", firmware=firmware[architecture])
             guests[device.serial] = GuestCost(age_s=90.0, one_more_kib=mib << 10)

@@ -8,7 +8,7 @@ from django.test import Client
 
 from devices.models import Device, Operation
 from devices.states import State
-from tests.rows import a_device
+from tests.rows import a_device, a_firmware
 from tests.views.conftest import Outside, the_sample
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +22,19 @@ def test_plus_one_starts_a_device(htmx: Any, fleet_host: Any, outside: Outside) 
     assert (operation.kind, operation.count) == ("add", 1)
     assert operation.actor is not None and operation.actor.username == "anna"
     assert Device.objects.count() == 1
+
+
+def test_where_there_are_two_firmwares_one_says_what_new_devices_are(
+    htmx: Any, fleet_host: Any, client: Client
+) -> None:
+    assert 'name="architecture"' not in client.get("/").content.decode()
+    a_firmware(architecture="x64")
+    fleet_host.accelerators |= {"x64": {"accelerator": "kvm"}}
+    fleet_host.save()
+    page = client.get("/").content.decode()
+    assert "<option>arm64</option><option>x64</option>" in page
+    htmx("/devices/add", {"count": "1", "architecture": "x64"})
+    assert Device.objects.get().firmware.architecture == "x64"
 
 
 @pytest.mark.parametrize(
