@@ -14,12 +14,12 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from devices.errors import BadRequest, Conflict, DoesNotFit, NotFound
+from devices.errors import BadRequest, Conflict, NotFound
 from devices.models import Device, Host, Operation, Target
 from devices.services import (
+    admission,
     architectures,
     bus,
-    capacity,
     dispatch,
     operations,
     tagging,
@@ -129,7 +129,9 @@ def _chosen(serials: Sequence[str] | None, matching: Filter | None) -> list[Devi
     else:
         there = there.filter(serial__in=set(serials or ()))
     devices = list(
-        there.select_for_update(of=("self",)).select_related("host").defer("command_line")
+        there.select_for_update(of=("self",))
+        .select_related("host", "firmware")
+        .defer("command_line")
         .order_by("id")[: MOST + 1]
     )
     if serials is not None:
@@ -150,7 +152,7 @@ def _begin(operation: Operation, devices: Sequence[Device]) -> None:
     verdicts = {d.id: verdict(operation.kind, State(d.state)) for d in devices}
     concerned = [d for d in devices if verdicts[d.id] is None]
     if operation.kind == Kind.POWER_ON:
-        _check_room(concerned)
+        admission.check_room(concerned)
     operation.save()
     at = operation.created_at
     Target.objects.bulk_create(
@@ -224,29 +226,3 @@ _AT_ONCE: Mapping[Kind, Callable[[Operation, Sequence[Device]], None]] = {
     Kind.POWER_ON: _power_on,
     Kind.TAG: _tag,
 }
-
-
-def _check_room(devices: Sequence[Device]) -> None:
-    """Raises DoesNotFit when a host has not room for those of them that it has the disks of."""
-    fits = {host.name: host for host in capacity.fleet_capacity(Device.Start.COLD).hosts}
-    wanted: dict[str, int] = {}
-    for device in devices:
-        wanted[device.host.name] = wanted.get(device.host.name, 0) + 1
-    most = sum(min(n, fits[name].fits) for name, n in wanted.items())
-    for name, count in wanted.items():
-        if count > fits[name].fits:
-            raise DoesNotFit(_refusal(count, fits[name]), fits=most)
-
-
-def _refusal(count: int, host: capacity.HostCapacity) -> str:
-    devices = "1 device does" if count == 1 else f"{count:,} devices do"
-    why = host.limit or (
-        f"one that starts from its disk takes {host.cost.settled_bytes / capacity.MIB:,.1f} MiB, "
-        f"{host.cost.sentence}; {host.free_bytes / capacity.MIB:,.0f} MiB are free"
-    )
-    if not host.free_bytes:
-        why = host.waiting
-    return (
-        f"{devices} not fit on {host.name}: {host.fits:,} can be powered on now ({why}). "
-        "Power on fewer, or remove or power off some."
-    )

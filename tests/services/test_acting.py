@@ -22,7 +22,7 @@ from devices.services import (
 from devices.services.matching import Filter
 from devices.services.verdicts import verdict
 from devices.states import State
-from tests.rows import a_device, a_host, a_sample
+from tests.rows import a_device, a_firmware, a_host, a_sample
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -138,6 +138,11 @@ def test_more_than_fits_is_not_powered_on(host: Host, settings: Any) -> None:
     with pytest.raises(DoesNotFit, match="3 devices do not fit on here: 2 can be powered on"):
         ask("power_on", off)
     assert {state(d) for d in off} == {"off"}
+    x64 = a_firmware(architecture="x64")
+    other = a_device(host, state=State.OFF, boot_id="b", firmware=x64)
+    Host.objects.update(accelerators=dict.fromkeys(("arm64", "x64"), {"accelerator": "tcg"}))
+    with pytest.raises(DoesNotFit, match="1 device does not fit on here: 0 can be powered on"):
+        ask("power_on", [*off[:2], other])
     ask("power_on", off[:2])
     with pytest.raises(DoesNotFit, match="0 can be powered on now"):
         ask("power_on", off[2:])
@@ -218,12 +223,12 @@ def test_what_failed_is_tried_again_and_nothing_else(host: Host) -> None:
 
 
 def test_an_addition_is_tried_again_with_as_many_as_failed(host: Host) -> None:
-    a_device(host)  # brings a firmware
-    added = operations.request_add(count=2, actor=None, start="cold")
+    a_firmware(architecture="x64")
+    Host.objects.update(accelerators={"x64": {"accelerator": "tcg"}})
+    added = operations.request_add(count=2, actor=None, start="cold", architecture="x64")
     ids = list(added.targets.values_list("device_id", flat=True))
     transitions.move(ids, old=State.REQUESTED, new=State.FAILED, reason="no")
     again = acting.retry(added.id, None)
     assert (again.kind, again.count, again.retry_of_id) == ("add", 2, added.id)
-    assert set(
-        Device.objects.filter(targets__operation=again).values_list("start", flat=True)
-    ) == {"cold"}
+    anew = Device.objects.filter(targets__operation=again)
+    assert set(anew.values_list("start", "firmware__architecture")) == {("cold", "x64")}
