@@ -16,6 +16,10 @@ RECENT_OPERATIONS = 4
 SHOWN = tuple(state for state in State if state not in (State.ONLINE, State.GONE))
 ABSENT = "not on this machine"
 ASK_FROM = 100
+_ASKED_AGAIN = "It is asked again of those with which it failed; the others are left alone."
+RETRY_DETAILS = {
+    "add": "As many new devices are added; those that failed stay until they are removed.",
+}
 UNDO_QUESTIONS = {
     "add": "Remove {} again?",
     "shut_down": "Power on {} again?",
@@ -110,6 +114,7 @@ def operation(o: OperationView) -> dict[str, Any]:
         "undo_detail": UNDO_DETAILS.get(o.kind, ""),
         "retryable": o.state != "running" and o.failed > 0,
         "failed_text": words.devices(o.failed),
+        "retry_detail": RETRY_DETAILS.get(o.kind, _ASKED_AGAIN),
         "ended": o.done + o.failed + o.cancelled,
         "of": of,
         "done": o.done,

@@ -114,3 +114,48 @@ def test_an_operation_is_linked_to_those_that_tried_it_again(client: Client) -> 
 def test_a_stranger_sees_no_operation() -> None:
     for address in ("/operations/", f"/operations/{_operation().id}/"):
         assert Client().get(address).headers["Location"].startswith("/login/")
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail"), [("reboot", "asked again of those"), ("add", "As many new devices")]
+)
+def test_what_failed_is_tried_again_once_that_was_confirmed(
+    client: Client, htmx: Any, fleet_host: Any, kind: str, detail: str
+) -> None:
+    operation = _operation(kind=kind, state="failed")
+    Target.objects.create(operation=operation, device=a_device(fleet_host), outcome="failed")
+    page = client.get(f"/operations/{operation.id}/").content.decode()
+    button = page[page.index(f'id="retry-{operation.id}"') :].split(">", 1)[0]
+    assert 'hx-confirm="Try again with 1 device?"' in button and detail in button
+    answer = htmx(f"/operations/{operation.id}/retry").content.decode()
+    again = Operation.objects.get(retry_of=operation)
+    assert f"/operations/{again.id}/" in answer and "Trying again: " in answer
+
+
+def test_what_runs_or_did_not_fail_is_not_tried_again(
+    client: Client, htmx: Any, fleet_host: Any
+) -> None:
+    done = _operation(state="succeeded")
+    Target.objects.create(
+        operation=done, device=a_device(fleet_host), outcome="done", ended_at=timezone.now()
+    )
+    assert 'id="retry-' not in client.get(f"/operations/{done.id}/").content.decode()
+    assert htmx(f"/operations/{done.id}/retry").status_code == 409
+    assert htmx("/operations/999/retry").status_code == 404
+    assert Operation.objects.count() == 1
+
+
+def test_a_power_off_can_be_undone_and_says_what_that_does(
+    client: Client, htmx: Any, fleet_host: Any
+) -> None:
+    operation = _operation(kind="power_off", state="succeeded")
+    device = a_device(fleet_host, state=State.OFF, boot_id="b")
+    Target.objects.create(
+        operation=operation, device=device, outcome="done", ended_at=timezone.now()
+    )
+    page = client.get(f"/operations/{operation.id}/").content.decode()
+    assert 'hx-confirm="Power on 1 device again?"' in page
+    answer = htmx(f"/operations/{operation.id}/undo").content.decode()
+    assert "Undoing: powering on 1 device." in answer
+    device.refresh_from_db()
+    assert device.state == State.REQUESTED
