@@ -14,7 +14,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import django
 
@@ -41,20 +41,26 @@ def main() -> None:
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.core.management import call_command
-    from django.utils import timezone
 
     from fleetdash.deploy import static_files
 
     static_files.collect(settings.STATIC_ROOT)
     call_command("migrate", interactive=False, verbosity=0)
-    chance, now = random.Random(SEED), timezone.now()
-    devices = _devices(int(sys.argv[1]), chance, now)
-    _tags(devices, chance)
-    _events(devices, chance, now)
     password = secrets.token_urlsafe(9)
     user = User.objects.create_user("admin", password=password)
-    _operations(devices, user.pk, chance, now)
-    print(json.dumps({"password": password, "serial": devices[len(devices) // 2].serial}))
+    print(json.dumps({"password": password, "serial": fill(int(sys.argv[1]), user.pk)}))
+
+
+def fill(count: int, actor_id: int) -> str:
+    """Make so many devices and what belongs to them; gives the serial of one with a long past."""
+    from django.utils import timezone
+
+    chance, now = random.Random(SEED), timezone.now()
+    devices = _devices(count, chance, now)
+    _tags(devices, chance)
+    _events(devices)
+    _operations(devices, actor_id, chance, now)
+    return devices[len(devices) // 2].serial
 
 
 def _devices(count: int, chance: random.Random, now: datetime) -> list[Device]:
@@ -105,7 +111,7 @@ def _tags(devices: list[Device], chance: random.Random) -> None:
     )
 
 
-def _events(devices: list[Device], chance: random.Random, now: datetime) -> None:
+def _events(devices: list[Device]) -> None:
     from devices.models import Event
 
     words = ("requested", "spawning", "booting", "online", "offline")
@@ -121,7 +127,7 @@ def _events(devices: list[Device], chance: random.Random, now: datetime) -> None
     Event.objects.bulk_create((e for d in devices for e in of(d)), batch_size=BATCH)
 
 
-def _operations(devices: list[Device], actor_id: Any, chance: random.Random, now: datetime) -> None:
+def _operations(devices: list[Device], actor_id: int, chance: random.Random, now: datetime) -> None:
     from devices.models import Operation, Target
 
     made: list[tuple[Operation, list[Device]]] = []

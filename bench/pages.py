@@ -38,6 +38,7 @@ LISTS = {
     "list, by host": "sort=host&page=60",
     "list, by firmware, last": "sort=firmware&size=100&page=999999",
 }
+FIRST_PAGE = "/api/v1/devices?limit=100"
 # what this page may take, p95, and the pages it is about: the beginning of their names
 REACHES_MS = {"list": 200.0, "device": 300.0, "API, 100 devices": 100.0, "operations": 300.0}
 
@@ -61,12 +62,12 @@ def measure(
     )
     person = Person(running.url, password)
     listed = running.get("devices?limit=1")["devices"]
-    paths = {path: path for path in PAGES}
+    asked_for = {path: path for path in PAGES}
     for each in listed:
-        paths["search in the list"] = f"/devices/?q={quote(each['serial'][-4:])}"
-        paths["search as one types"] = f"/devices/?q={quote(each['serial'])}&size=100"
-        paths["device page"] = f"/devices/{each['serial']}/"
-    for name, path in paths.items():
+        asked_for["search in the list"] = f"/devices/?q={quote(each['serial'][-4:])}"
+        asked_for["search as one types"] = f"/devices/?q={quote(each['serial'])}&size=100"
+        asked_for["device page"] = f"/devices/{each['serial']}/"
+    for name, path in asked_for.items():
         pages[name] = _figures(lambda path=path: person.get_ms(path), rounds)  # type: ignore[misc]
     asked = [name for name in ("log-in", "search in the list", "device page") if name in pages]
     slow = [name for name in asked if pages[name]["p95_ms"] > REACH_MS]
@@ -100,17 +101,22 @@ def run_generated(findings: Findings, *, rows: int, rounds: int) -> None:
 
 
 def _paths(person: Person, serial: str) -> dict[str, str]:
-    first = person.client.get("/api/v1/devices?limit=100").json()
-    onward = quote(str(first["next"]), safe="")
-    asked = person.client.get("/api/v1/operations?limit=1").json()["operations"][0]["id"]
+    cursor = str(person.client.get(FIRST_PAGE).json()["next"])
+    newest = person.client.get("/api/v1/operations?limit=1").json()["operations"][0]["id"]
+    return paths(cursor=cursor, serial=serial, operation=newest)
+
+
+def paths(*, cursor: str, serial: str, operation: int) -> dict[str, str]:
+    """What is timed: a page's name and its address, for a cursor and rows that there are."""
+    onward = quote(cursor, safe="")
     return {
         **{name: f"/devices/?{query}" for name, query in LISTS.items()},
         "count of all that match": "/devices/count?state=online&tag=lab",
         "device page": f"/devices/{serial}/",
         "device page, what was earlier": f"/devices/{serial}/?before=999999999",
         "operations page": "/operations/",
-        "operations page of one": f"/operations/{asked}/",
-        "API, 100 devices": "/api/v1/devices?limit=100",
+        "operations page of one": f"/operations/{operation}/",
+        "API, 100 devices": FIRST_PAGE,
         "API, 100 devices, onward": f"/api/v1/devices?limit=100&cursor={onward}",
         "API, 100 devices, searched": "/api/v1/devices?limit=100&search=number+4",
         "API, summary": "/api/v1/summary",
