@@ -34,6 +34,7 @@ def test_search_state_and_pages_are_in_the_address(client: Client, fleet_host: A
     assert 'href="/devices/?size=25&amp;page=2"' in page
     last = client.get("/devices/?size=25&page=3").content.decode()
     assert "51–60 of 60" in last and 'rel="next"' not in last
+    assert "51–60 of 60" in client.get("/devices/?size=25&page=4").content.decode()
     failed = client.get("/devices/?state=failed&size=100").content.decode()
     assert failed.count('scope="row"') == 20
     assert client.get("/devices/?q=sn-017").content.decode().count('scope="row"') == 1
