@@ -108,7 +108,8 @@ def begin(serial: str, *, user: AbstractBaseUser, by: str) -> Typist:
     """
     device = listing.device(serial)
     if device.state not in TYPABLE:
-        raise Conflict(f"{serial} is {device.state}: nothing there reads what you type.")
+        state = device.state.replace("_", " ")
+        raise Conflict(f"{serial} is {state}: nothing there reads what you type.")
     now = time.time()
     typist = Typist(
         serial=serial, host=device.host.name, device_id=device.pk, user=user.get_username(),

@@ -57,7 +57,7 @@ if (panel) {
     button.textContent = typing ? "Stop typing" : who.dataset.user && who.dataset.by !== me ? "Take over" : "Type";
     panel.classList.toggle("typing", typing);
     if (!terminal || was === typing) return;
-    terminal.options.disableStdin = !typing;
+    terminal.options.disableStdin = terminal.textarea.readOnly = !typing;
     box.querySelector(".live-region")?.setAttribute("aria-live", typing ? "assertive" : "off");
     if (typing) terminal.focus();
   }
@@ -94,6 +94,7 @@ if (panel) {
   button.addEventListener("click", () => { if (typing) stop(); else begin(); });
   openTerminal(box, [panel.dataset.terminal, panel.dataset.renderer]).then((made) => {
     terminal = made;
+    terminal.textarea.readOnly = true; // no keyboard on a phone's screen for who only looks
     terminal.attachCustomKeyEventHandler(isForTheDevice);
     terminal.onData((data) => { keys += data; if (!timer) send(); });
     for (const frame of before.splice(0)) show(frame);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,9 @@ def test_one_types_and_another_sees_what_comes_of_it(
     page.keyboard.type("again\n")
     expect(page.locator(SCREEN)).to_contain_text("againagain", timeout=20_000)
     page.keyboard.press("Control+c")
+    expect(page.locator(SCREEN)).to_contain_text(
+        re.compile(rf"\^C\s*{serial}:~#"), timeout=20_000
+    )
     page.keyboard.type("echo after-$?\n")
     expect(watching.locator(SCREEN)).to_contain_text("after-130", timeout=20_000)
     assert "never-42" not in watching.locator(SCREEN).inner_text()

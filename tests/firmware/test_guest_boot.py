@@ -54,6 +54,7 @@ def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
         guest.type(b"again\r")
         guest.wait_for("again\r\nagain")
         guest.type(b"\x03")
+        guest.wait_for(":~# ", times=2)
         guest.type(b"echo said-$?-$(stty size)\r")
         guest.wait_for("said-130-24 80")
         guest.type(b"exit\r")
