@@ -17,7 +17,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from devices.firmware import artifact
 from devices.firmware.artifact import FirmwareImage
@@ -31,6 +31,7 @@ from devices.qemu.namespace import listen_in_namespace, remove_namespace
 from devices.qemu.process_identity import end_all
 from devices.qemu.process_memory import set_for_guests
 from devices.qemu.shape import Shape
+from devices.qemu.spec import Architecture
 from devices.qemu.template import Template, load, make, template_key
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
@@ -119,7 +120,7 @@ def identity(number: int, port: int, *, template: bool = False) -> Identity:
 def launch(image: FirmwareImage, who: Identity, folder: Path, shape: Shape) -> Launch:
     """A launch of that firmware under software emulation."""
     return Launch(
-        serial=who.serial, architecture="arm64", accelerator="tcg",
+        serial=who.serial, architecture=cast(Architecture, image.architecture), accelerator="tcg",
         boot=BootloaderFiles(image.bootloader, image.environment),
         folder=GuestFolder(folder / who.serial), backing=image.disk, identity=who, shape=shape,
     )  # fmt: skip

@@ -108,11 +108,7 @@ def test_an_upgrade_that_never_validates_is_left_behind(
     assert not any(name.startswith("fd_") or name == "bootcmd" for name in left), left
 
 
-@pytest.mark.parametrize("of", ["firmware", "x64_firmware"])
-def test_a_torn_environment_boots_the_slot_that_verifies(
-    of: str, request: pytest.FixtureRequest
-) -> None:
-    firmware: FirmwareImage = request.getfixturevalue(of)
+def test_a_torn_environment_boots_the_slot_that_verifies(firmware: FirmwareImage) -> None:
     port = a_free_port()
     with (
         gateway(port) as seen,

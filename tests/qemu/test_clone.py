@@ -32,6 +32,7 @@ from devices.qemu.process_identity import end_all
 from devices.qemu.shape import Shape
 from devices.qemu.template import Template
 from devices.qemu.unix_socket import connect
+from fleetdash.deploy.firmwares import VERSION
 
 pytestmark = pytest.mark.guest
 
@@ -176,6 +177,30 @@ def first_random_bytes(nursery: Nursery, *numbers: int) -> list[str]:
 
 def test_clones_have_random_numbers_of_their_own(home: Nursery) -> None:
     assert len(set(first_random_bytes(home, 11, 12))) == 2
+
+
+def test_x64_clones_are_somebody_of_their_own_too_and_reboot_through_the_boot_loader(
+    tmp_path: Path,
+) -> None:
+    image = build_firmware(
+        architecture="x64", version=VERSION, output=ROOT / "var/firmware/x64",
+        cache=ROOT / "var/cache", progress=lambda _: None,
+    )  # fmt: skip
+    with contextlib.contextmanager(nursery)(image, tmp_path, "shown") as home:
+        try:
+            assert len(set(first_random_bytes(home, 1, 2))) == 2
+            who = home.launch(1)
+            home.wait_for(home.server.at, {who.serial})
+            assert b'"warm"' in home.server.first[who.serial]
+            filters = qmp.execute(who.folder.qmp_socket, "query-rx-filter")
+            assert isinstance(filters, list)
+            assert filters[0]["main-mac"] == who.mac
+            del home.server.at[who.serial], home.server.first[who.serial]
+            qmp.execute(who.folder.qmp_socket, "system_reset")
+            home.wait_for(home.server.at, {who.serial})
+            assert b'"cold"' in home.server.first[who.serial]
+        finally:
+            home.end_all()
 
 
 def digest(descriptor: int) -> str:
