@@ -115,12 +115,14 @@ def _order(kind: Kind, pending: QuerySet[Target], places: int) -> None:
     """Give the order to the first of those that are online."""
     if places <= 0:
         return
+    online = pending.filter(device__state=State.ONLINE)
     with transaction.atomic():
+        ids = list(online.values_list("device_id", flat=True)[:places])
+        _hold(ids)
         turn = list(
-            pending.filter(device__state=State.ONLINE)
+            online.filter(device_id__in=ids)
             .select_for_update(of=("self",))
-            .select_related("operation", "device")
-            .defer("device__command_line")[:places]
+            .select_related("operation")
         )
         for operation, targets in groupby(turn, key=lambda target: target.operation):
             moved = transitions.move(
@@ -128,6 +130,12 @@ def _order(kind: Kind, pending: QuerySet[Target], places: int) -> None:
                 reason=_SAID[kind], actor_id=operation.actor_id, operation_id=operation.id,
             )
             _tell(kind, [device.serial for device in moved])
+
+
+def _hold(device_ids: Iterable[int]) -> None:
+    """Lock devices before their targets, in the order of every move: nobody waits in a circle."""
+    wanted = Device.objects.filter(id__in=device_ids).order_by("id")
+    list(wanted.select_for_update().values_list("id", flat=True))
 
 
 def _tell(kind: Kind, serials: list[str]) -> None:
@@ -171,6 +179,7 @@ def _give_up(kind: Kind, pending: QuerySet[Target], device_ids: Iterable[int]) -
     if not ids:
         return
     with transaction.atomic():
+        _hold(ids)
         transitions.settle(
             pending.filter(device_id__in=ids), Target.Outcome.FAILED, NOT_TAKEN[kind]
         )
