@@ -55,7 +55,7 @@ def _arguments() -> argparse.Namespace:
 FIRST = {
     "device": ("/devices/", "table.devices tbody th a"),
     "operation": ("/operations/", "main table tbody a"),
-    "host": ("/hosts/", "#main a[href^='/hosts/']"),
+    "host": ("/", "#accelerators .machine h3 a"),
 }
 
 
