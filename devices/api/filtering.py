@@ -10,13 +10,18 @@ from pydantic import ConfigDict, Field
 from devices.services.matching import MOST_CHARACTERS, MOST_VALUES, Filter
 from devices.states import State
 
-Word = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+# patterns are described only: the service says what is wrong in a sentence
+Word = Annotated[
+    str,
+    Field(
+        max_length=MOST_CHARACTERS, json_schema_extra={"pattern": "^[A-Za-z0-9._:/+-]{1,64}$"}
+    ),
+]
 Words = Annotated[list[Word], Field(default_factory=list, max_length=MOST_VALUES)]
 Age = Annotated[
     str,
     Field(
         max_length=10,
-        # described only: the service says what is wrong in a sentence
         json_schema_extra={"pattern": "^([0-9]{1,9}[smhdw]?)?$"},
         description="Seconds, or a number with s, m, h, d or w: `90s`, `2h`.",
     ),
@@ -34,7 +39,9 @@ class DeviceFilter(Schema):
     search: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
     state: Annotated[list[State], Field(default_factory=list, max_length=MOST_VALUES)]
     host: Words
-    architecture: Words
+    architecture: Annotated[
+        list[Literal["arm64", "x64"]], Field(default_factory=list, max_length=2)
+    ]
     firmware: Words
     slot: Annotated[list[Literal["a", "b"]], Field(default_factory=list, max_length=2)]
     start: Annotated[list[Literal["cold", "warm"]], Field(default_factory=list, max_length=2)]
