@@ -76,11 +76,7 @@ def test_reports_joins_and_reboots(firmware: FirmwareImage) -> None:
         assert not re.search("CRASH|ERROR REPORT|Oops|panic", guest.console)
 
 
-@pytest.mark.parametrize("of", ["firmware", "x64_firmware"])
-def test_an_upgrade_that_never_validates_is_left_behind(
-    of: str, request: pytest.FixtureRequest
-) -> None:
-    firmware: FirmwareImage = request.getfixturevalue(of)
+def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage) -> None:
     port = a_free_port()
     with (
         gateway(port) as seen,
@@ -126,6 +122,29 @@ def test_an_empty_active_slot_gives_way_to_the_other(firmware: FirmwareImage) ->
     ):
         assert seen.reports.get(timeout=40)[2]["slot"] == "a"
         assert "fleetdash: slot b cannot be started" in guest.console
+
+
+@pytest.mark.parametrize(
+    ("bootcount", "starts", "left"),
+    [("0", "b", ("b", "1", "1", "")), ("1", "a", ("a", "0", "0", "1"))],
+)
+def test_the_ab_rule_of_an_x64_device(
+    x64_firmware: FirmwareImage, bootcount: str, starts: str, left: tuple[str, ...]
+) -> None:
+    """As far as its boot-loader goes: Linux is the same from there on."""
+    with running(
+        x64_firmware, port=a_free_port(), changes={**UPGRADE, "bootcount": bootcount, "kept": "yes"},
+        both_slots=True,
+    ) as guest:
+        guest.wait_for("Starting kernel")
+        assert f"fleetdash: slot {starts}\n" in guest.console.replace("\r", "")
+        assert f"fleetdash.slot={starts}" in guest.console
+        guest.end()
+        found = guest.environment()
+    names = ("nerves_fw_active", "upgrade_available", "bootcount", "fleetdash_reverted")
+    assert tuple(found.get(name, "") for name in names) == left
+    assert found["kept"] == "yes"
+    assert not any(name.startswith("fd_") or name == "bootcmd" for name in found), found
 
 
 def test_where_no_slot_can_be_started_the_device_says_so_and_switches_off(
