@@ -132,10 +132,8 @@ def test_the_ab_rule_of_an_x64_device(
     x64_firmware: FirmwareImage, bootcount: str, starts: str, left: tuple[str, ...]
 ) -> None:
     """As far as its boot-loader goes: Linux is the same from there on."""
-    with running(
-        x64_firmware, port=a_free_port(), changes={**UPGRADE, "bootcount": bootcount, "kept": "yes"},
-        both_slots=True,
-    ) as guest:
+    changes = {**UPGRADE, "bootcount": bootcount, "kept": "yes"}
+    with running(x64_firmware, port=a_free_port(), changes=changes, both_slots=True) as guest:
         guest.wait_for("Starting kernel")
         assert f"fleetdash: slot {starts}\n" in guest.console.replace("\r", "")
         assert f"fleetdash.slot={starts}" in guest.console
