@@ -14,7 +14,7 @@ from devices.states import State
 Word = Annotated[
     str,
     Field(
-        max_length=MOST_CHARACTERS, json_schema_extra={"pattern": "^[A-Za-z0-9._:/+-]{1,64}$"}
+        max_length=MOST_CHARACTERS, json_schema_extra={"pattern": "^[A-Za-z0-9._:/+-]{0,64}$"}
     ),
 ]
 Words = Annotated[list[Word], Field(default_factory=list, max_length=MOST_VALUES)]
