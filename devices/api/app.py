@@ -29,20 +29,21 @@ from devices.api import (
 )
 from devices.api.auth import SessionAuth, TokenAuth
 from devices.api.parsing import JsonParser
+from devices.api.reference import Reference
 
 DESCRIPTION = """\
 Everything the page can do.
 
-**Who asks.** A token (`Authorization: Bearer fdt_…`, made on the page under *Tokens*) or the page's
-session with its CSRF token. A token of scope `full` does what its user can, `read` looks only,
-`metrics` opens `/metrics` and nothing here.
+Who asks: a token (Authorization: Bearer fdt_…, made on the page under Tokens) or the page's
+session with its CSRF token. A token of scope full does what its user can, read looks only,
+metrics opens /metrics and nothing here.
 
-**Asking twice.** What changes something takes an `Idempotency-Key` of your choice: the same request
+Asking twice: what changes something takes an Idempotency-Key of your choice: the same request
 with the same key is done once.
 
-**Lists** give some and `next`; asked again with `cursor` set to that, they go on, until it is null.
+Lists give some and next; asked again with cursor set to that, they go on, until it is null.
 
-**Errors** are `application/problem+json` (RFC 9457) whose `detail` is a sentence; `fits` says how
+Errors are application/problem+json (RFC 9457) whose detail is a sentence; fits says how
 many devices would fit.
 """
 LOGGED_IN = frozenset({"openapi-view"})
@@ -94,6 +95,7 @@ api = FleetAPI(
     urls_namespace="api",
     auth=[TokenAuth(), SessionAuth()],
     parser=JsonParser(),
+    docs=Reference(),
 )
 problems.install(api)
 api.add_router("", fleet.router, tags=["fleet"])

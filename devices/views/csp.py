@@ -24,16 +24,11 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-# the API's own documentation page styles itself inline
-DOCS_PREFIX = "/api/v1/docs"
-DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-
 GetResponse = Callable[[HttpRequest], Any]
 
 
 def _set(request: HttpRequest, response: HttpResponseBase) -> None:
-    policy = DOCS_POLICY if request.path.startswith(DOCS_PREFIX) else POLICY
-    response.headers.setdefault(HEADER, policy)
+    response.headers.setdefault(HEADER, POLICY)
     response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 
 

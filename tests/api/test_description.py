@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.served import CHECKOUT, ROWS, Served
+from tests.api.served import ROWS, Served
 
 # a host that can run what is asked for, and devices to ask something of
 FLEET = ROWS + """

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 PAGES = (
     "/", "/devices/", "/devices/fd-000001/", "/operations/", "/operations/1/", "/history",
-    "/tokens/", "/hosts/stage/", "/wall", "/wall?kiosk&view=cores",
+    "/tokens/", "/api/v1/docs", "/hosts/stage/", "/wall", "/wall?kiosk&view=cores",
 )
 MIDDLE_OF = """async (slot) => {
   const { layout } = await import("/static/js/wall.js");
