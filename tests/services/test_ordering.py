@@ -170,8 +170,9 @@ def test_an_order_that_no_gateway_could_hand_over_fails(kind: str, host: Host) -
     operation = ask(kind, [there, away])
     ordering.advance("here")
     orders.note_taken([there.serial])
-    Device.objects.update(state_since=timezone.now() - timedelta(seconds=21))
-    bus.client().zadd(orders.TAKEN, {there.serial: time.time() - 20})
+    told_at = timezone.now() - timedelta(seconds=ordering.TAKEN_WITHIN_S + 1)
+    Device.objects.update(state_since=told_at)
+    bus.client().zadd(orders.TAKEN, {there.serial: time.time() - ordering.TAKEN_WITHIN_S})
     ordering.advance("here")
     assert states([there, away])[1] == "online"
     assert there.state in ("rebooting", "powering_off")
