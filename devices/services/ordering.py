@@ -23,7 +23,7 @@ from devices.states import State
 
 Kind = Operation.Kind
 
-# a gateway keeps an order for 25 s for a device that is just connecting (devices/gateway/orders.py);
+# a gateway keeps one for 25 s for a device that is just connecting (devices/gateway/orders.py);
 # a clone opens its socket up to 10 s after its report
 TAKEN_WITHIN_S = 30.0
 # what two processes' clocks may differ by
