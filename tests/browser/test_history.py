@@ -26,7 +26,7 @@ for n in range(359):
     figures = {"online": n, "devices": 400, "load": 1.5, "messages_per_s": 12, "started_per_s": 0}
     history.write(at_s, {"": figures}, last_s=last_s)
     last_s = at_s
-for minutes, kind in ((15, "add"), (5, "shut_down")):
+for minutes, kind in ((55, "add"), (45, "shut_down")):
     at = timezone.now() - timedelta(minutes=minutes)
     Operation.objects.create(
         kind=kind, count=3, created_at=at, ended_at=at + timedelta(minutes=1), state="succeeded",
@@ -115,13 +115,15 @@ def test_the_keyboard_looks_closer_and_back(past: Page) -> None:
 
 
 def test_operations_are_marks_that_say_and_lead(past: Page) -> None:
-    marks = past.locator('[data-chart="devices"] .marks a')
-    expect(marks).to_have_count(2)
-    expect(marks.first).to_have_attribute("href", re.compile(r"^/operations/\d+/$"))
-    marks.first.hover()
-    expect(past.locator("#marks-note")).to_contain_text("Add 3 devices: succeeded")
-    marks.last.focus()
-    expect(past.locator("#marks-note")).to_contain_text("Shut down 3 devices: succeeded")
+    note = past.locator("#marks-note")
+    added = past.get_by_role("link", name="Add 3 devices: succeeded")
+    expect(added).to_have_attribute("href", re.compile(r"^/operations/\d+/$"))
+    added.hover()
+    expect(note).to_contain_text("Add 3 devices: succeeded")
+    past.get_by_role("link", name="Shut down 3 devices: succeeded").focus()
+    expect(note).to_contain_text("Shut down 3 devices: succeeded")
+    added.click()
+    expect(past.get_by_role("heading", level=1)).to_contain_text("Add 3 devices")
 
 
 def test_what_is_new_appears_by_itself_and_a_day_is_coarser(
