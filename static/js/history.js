@@ -9,14 +9,27 @@ import { onTheme } from "./palette.js";
 const page = document.getElementById("history");
 const LEAST_S = 30; // no closer than a few points
 const SLOWEST_MS = 60_000;
+const REACH = { hour: 3600, day: 86_400, week: 604_800 }; // of each window, the finest first
 
-const known = { at: [], columns: {}, marks: new Map(), step: 5, reach: 3600 };
+const known = { window: "", at: [], columns: {}, marks: new Map(), step: 5 };
 let seen = null; // [from, to] that a person has chosen, in Unix seconds
 let drawn = [];
 let paused = false;
 
 const now = () => Date.now() / 1000;
-const spread = () => seen ?? [now() - known.reach, now()];
+const whole = () => REACH[page.dataset.window];
+const spread = () => seen ?? [now() - whole(), now()];
+
+// The finest window that has all that is seen: who looks closer sees more.
+function finest() {
+  const { window: asked } = page.dataset;
+  if (!seen) return asked;
+  return Object.keys(REACH).find((name) => name === asked || seen[0] > now() - REACH[name]);
+}
+
+function forget(name) {
+  Object.assign(known, { window: name, at: [], columns: {}, marks: new Map() });
+}
 
 // Appends what the server says after what is known; time of which nothing is known stays empty.
 function append(reading) {
@@ -37,7 +50,8 @@ function append(reading) {
       while (values.length < at.length) values.push(null);
     }
   }
-  const old = at.findIndex((t) => t > now() - known.reach - known.step);
+  const reach = REACH[known.window];
+  const old = at.findIndex((t) => t > now() - reach - known.step);
   if (old > 0) {
     at.splice(0, old);
     for (const column of Object.values(columns)) for (const values of Object.values(column)) values.splice(0, old);
@@ -46,7 +60,7 @@ function append(reading) {
     const ended = mark.ended_at && Date.parse(mark.ended_at) / 1000;
     known.marks.set(mark.id, { ...mark, at: Date.parse(mark.created_at) / 1000, ended });
   }
-  for (const [id, mark] of known.marks) if (mark.at < now() - known.reach) known.marks.delete(id);
+  for (const [id, mark] of known.marks) if (mark.at < now() - reach) known.marks.delete(id);
 }
 
 function show() {
@@ -61,12 +75,12 @@ function show() {
 
 // What is chosen is in the address, so that it can be handed on.
 function choose(from, to) {
-  const end = now(), begin = end - known.reach;
+  const end = now(), begin = end - whole();
   if (from === null) seen = null;
   else {
     const middle = (from + to) / 2, half = Math.max(to - from, LEAST_S) / 2;
     seen = [Math.max(begin, middle - half), Math.min(end, middle + half)];
-    if (seen[1] - seen[0] > 0.98 * known.reach) seen = null;
+    if (seen[1] - seen[0] > 0.98 * whole()) seen = null;
   }
   const address = new URL(location.href);
   for (const [i, name] of ["from", "to"].entries()) {
@@ -75,12 +89,13 @@ function choose(from, to) {
   }
   history.replaceState(history.state, "", address);
   show();
+  if (finest() !== known.window) ask();
 }
 
 function fromAddress() {
   const asked = new URLSearchParams(location.search);
   const from = Number(asked.get("from")), to = Number(asked.get("to"));
-  if (from && to > from && to > now() - known.reach) seen = [from, to];
+  if (from && to > from && to > now() - whole()) seen = [from, to];
 }
 
 // The cursor under the arrow keys; the other charts follow it.
@@ -121,14 +136,16 @@ function keys(plot) {
 }
 
 async function ask() {
-  const { series, window: windowName } = page.dataset;
-  const query = new URLSearchParams({ series, window: windowName, after: known.at.at(-1) ?? 0 });
+  const wanted = finest(), { series } = page.dataset;
+  const after = wanted === known.window ? known.at.at(-1) ?? 0 : 0;
+  const query = new URLSearchParams({ series, window: wanted, after });
   try {
     const answer = await fetch(`/api/v1/history?${query}`);
     if (!answer.ok) return;
     const reading = await answer.json();
+    if (wanted !== finest() || (after && known.at.at(-1) !== after)) return; // asked again meanwhile
+    if (!after) forget(wanted);
     known.step = reading.step_s;
-    known.reach = reading.reach_s;
     append(reading);
     show();
   } catch { /* asked again with the next step */ }
@@ -149,7 +166,8 @@ function begin() {
   on("paused", (state) => { paused = state; });
   onTheme(show);
   new ResizeObserver(() => requestAnimationFrame(show)).observe(document.getElementById("charts"));
-  ask().then(() => { fromAddress(); if (seen) show(); again(); });
+  fromAddress();
+  ask().then(again);
 }
 
 function again() {

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.chromium import log_in
 from tests.browser.conftest import Complaints
 from tests.browser.stage import Stage
+from tests.fleet import ApiError, Fleet
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -87,6 +95,7 @@ def test_a_part_is_dragged_out_of_a_chart_and_all_charts_follow(
     expect(past.locator("#history-all")).to_be_visible()
     assert rows.all_text_contents() != before
     # another chart shows the same part: its cursor at the left edge is at the part's beginning
+    past.mouse.move(0, 0)
     past.locator('[data-chart="devices"] .chart-box').focus()
     past.keyboard.press("ArrowRight")
     spoken = past.locator("#history-spoken")
@@ -114,6 +123,18 @@ def test_the_keyboard_looks_closer_and_back(past: Page) -> None:
     assert seen_s(past) == []
 
 
+def test_who_looks_closer_at_a_day_sees_steps_of_the_hour(past: Page, stage: Stage) -> None:
+    end_s = int(time.time()) - 60
+    past.goto(f"{stage.url}/history?window=day&from={end_s - 300}&to={end_s}")
+    past.get_by_text("The same as a table").click()
+    first = past.locator("#history-table th").first
+    expect(first).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"), timeout=15_000)
+    past.get_by_role("button", name="Show all").click()
+    expect(first).to_have_text(re.compile(r"^\w+ \d+ \d\d:\d\d$"))
+    assert "window=day" in past.url
+    assert seen_s(past) == []
+
+
 def test_operations_are_marks_that_say_and_lead(past: Page) -> None:
     note = past.locator("#marks-note")
     added = past.get_by_role("link", name="Add 3 devices: succeeded")
@@ -136,4 +157,40 @@ def test_what_is_new_appears_by_itself_and_a_day_is_coarser(
     past.wait_for_url("**window=day")
     expect(value(past, "load")).to_have_text("1.50", timeout=15_000)
     assert past.evaluate(WIDE) <= 390
+    assert complaints == []
+
+
+@pytest.mark.guest
+@pytest.mark.timeout(240)
+def test_history_outlives_those_who_write_and_show_it(
+    page: Page, fleet: Fleet, complaints: Complaints
+) -> None:
+    def reading(until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + 90
+        while True:
+            with contextlib.suppress(OSError, ApiError):
+                found: dict[str, Any] = fleet.api("GET", "history")
+                if until(found):
+                    return found
+            assert time.monotonic() < deadline, "nothing was written"
+            page.wait_for_timeout(250)
+
+    before = reading(lambda found: len(found["at"]) > 1)
+    killed = [fleet.processes()[name] for name in ("control", "web")]
+    for process in killed:
+        os.kill(process.pid, signal.SIGKILL)
+    killed_s = time.time()
+    after = reading(lambda found: bool(found["at"]) and found["at"][-1] > killed_s)
+    assert {r.pid for r in killed}.isdisjoint(r.pid for r in fleet.processes().values())
+    now = dict(zip(after["at"], after["figures"]["online"]["mean"], strict=True))
+    was = dict(zip(before["at"], before["figures"]["online"]["mean"], strict=True))
+    # an hour is kept: the first of them may have been overwritten meanwhile
+    kept = [at for at in was if at >= after["at"][0]]
+    assert len(kept) >= min(2, len(was))
+    assert [now[at] for at in kept] == [was[at] for at in kept]
+
+    log_in(page, fleet.url, fleet.admin_password)
+    page.goto(fleet.url + "/history")
+    expect(value(page, "memory_free_mib")).to_have_text(re.compile(r"\d GiB$"), timeout=15_000)
+    expect(value(page, "messages_per_s")).to_have_text(re.compile(r"/s$"), timeout=15_000)
     assert complaints == []
