@@ -37,15 +37,16 @@ def some(
     wanted: Annotated[DeviceFilter, Query()],
     cursor: Cursor = "",
     limit: Limit = 100,
-) -> dict[str, Any]:
+) -> DevicesOut:
     """Devices that match, oldest first; those gone only with `state=gone`."""
     after = number_of(LIST, cursor) or 0
     found = listing.devices_after(after, limit + 1, wanted.wanted())
     more = len(found) > limit
-    return {
-        "devices": [_device(device) for device in found[:limit]],
-        "next": cursor_of(LIST, found[limit - 1].id) if more else None,
-    }
+    # rows are what the tables say: checking each again would take most of the time
+    return DevicesOut.model_construct(
+        devices=[DeviceOut.model_construct(**_device(device)) for device in found[:limit]],
+        next=cursor_of(LIST, found[limit - 1].id) if more else None,
+    )
 
 
 @router.get(
