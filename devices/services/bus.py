@@ -103,11 +103,8 @@ def tolerant(what: str) -> Iterator[None]:
             _away.clear()
 
 
-_tolerant = tolerant
-
-
 def _latest(channel: str, message: bytes) -> None:
-    with _tolerant(channel):
+    with tolerant(channel):
         pipe = client().pipeline(transaction=False)
         pipe.set(channel, message, ex=LATEST_S)
         pipe.publish(channel, message)
@@ -121,13 +118,13 @@ def publish_changes(
     message = json.dumps(
         {"at": time.time(), "devices": list(devices), "operations": sorted(set(operations))}
     )
-    with _tolerant(CHANGES):
+    with tolerant(CHANGES):
         client().publish(CHANGES, message)
 
 
 def publish_revoked(admissions: Sequence[str]) -> None:
     """Say that admissions (`devices.live.access`) hold no more: who watches by them is cut off."""
-    with _tolerant(REVOKED):
+    with tolerant(REVOKED):
         client().publish(REVOKED, json.dumps(list(admissions)))
 
 
@@ -148,7 +145,7 @@ def publish_host_sample(host: str, sample: dict[str, Any]) -> None:
 
 def host_sample(host: str) -> dict[str, Any] | None:
     """The newest sample of a host, or None when it has said nothing for 30 s."""
-    with _tolerant("host sample"):
+    with tolerant("host sample"):
         message = client().get(host_channel(host))
         return json.loads(message) if isinstance(message, bytes) else None
     return None
@@ -162,7 +159,7 @@ def publish_guests_sample(host: str, at: float, rows: Sequence[Sequence[int | No
 
 def guests_sample(host: str) -> list[list[int | None]]:
     """What each guest of a host used lately, as published; empty after 30 s of silence."""
-    with _tolerant("guests sample"):
+    with tolerant("guests sample"):
         message = client().get(guests_sample_channel(host))
         return json.loads(message)["guests"] if isinstance(message, bytes) else []
     return []
@@ -170,13 +167,13 @@ def guests_sample(host: str) -> list[list[int | None]]:
 
 def publish_pss(host: str, kib: dict[str, int]) -> None:
     """Keep the exact memory of guests (serial → KiB) for the poller to merge."""
-    with _tolerant("exact memory"):
+    with tolerant("exact memory"):
         client().set(pss_key(host), json.dumps(kib), ex=600)
 
 
 def pss(host: str) -> dict[str, int]:
     """The last known exact memory of guests, serial → KiB."""
-    with _tolerant("exact memory"):
+    with tolerant("exact memory"):
         message = client().get(pss_key(host))
         return json.loads(message) if isinstance(message, bytes) else {}
     return {}
@@ -189,13 +186,13 @@ def costs_key(host: str) -> str:
 
 def keep_costs(host: str, summary: dict[str, Any]) -> None:
     """Keep means of what was measured: kind → age → [count, KiB] (`devices.services.costs`)."""
-    with _tolerant("costs"):
+    with tolerant("costs"):
         client().set(costs_key(host), json.dumps(summary), ex=COSTS_S)
 
 
 def costs(host: str) -> dict[str, Any]:
     """What devices of a host were measured to cost; empty when nothing was for a minute."""
-    with _tolerant("costs"):
+    with tolerant("costs"):
         message = client().get(costs_key(host))
         return json.loads(message) if isinstance(message, bytes) else {}
     return {}
@@ -208,7 +205,7 @@ def held_key(host: str) -> str:
 
 def keep_held(host: str, sentence: str) -> None:
     """Keep why launching is held back on a host, for those who watch; empty when it is not."""
-    with _tolerant("held"):
+    with tolerant("held"):
         if sentence:
             client().set(held_key(host), sentence, ex=HELD_S)
         else:
@@ -219,7 +216,7 @@ def held(hosts: Sequence[str]) -> dict[str, str]:
     """Why launching is held back, of those hosts on which it is."""
     if not hosts:
         return {}
-    with _tolerant("held"):
+    with tolerant("held"):
         found: list[Any] = client().mget([held_key(host) for host in hosts])
         return {h: said.decode() for h, said in zip(hosts, found, strict=True) if said}
     return {}
@@ -229,7 +226,7 @@ def publish_guests(
     host: str, *, started: Sequence[Sequence[Any]] = (), ended: Sequence[str] = ()
 ) -> None:
     """Tell the poller of guests: started rows are serial, slot, boot id, pid, start time."""
-    with _tolerant("guests"):
+    with tolerant("guests"):
         client().publish(guests_channel(host), json.dumps({"started": started, "ended": ended}))
 
 
@@ -240,14 +237,14 @@ def template_key(host: str, architecture: str = ARM64) -> str:
 
 def keep_template_status(host: str, status: dict[str, Any], architecture: str = ARM64) -> None:
     """Keep what a host says of its template, and have the page look again."""
-    with _tolerant("template"):
+    with tolerant("template"):
         client().set(template_key(host, architecture), json.dumps(status))
     publish_changes()
 
 
 def template_status(host: str, architecture: str = ARM64) -> dict[str, Any] | None:
     """What a host last said of its template, or None."""
-    with _tolerant("template"):
+    with tolerant("template"):
         message = client().get(template_key(host, architecture))
         return json.loads(message) if isinstance(message, bytes) else None
     return None
@@ -260,13 +257,13 @@ def shortcomings_key(host: str) -> str:
 
 def keep_shortcomings(host: str, sentences: Sequence[str]) -> None:
     """Keep what a host says that it lacks."""
-    with _tolerant("shortcomings"):
+    with tolerant("shortcomings"):
         client().set(shortcomings_key(host), json.dumps(list(sentences)))
 
 
 def shortcomings(host: str) -> list[str]:
     """What a host last said that it lacks."""
-    with _tolerant("shortcomings"):
+    with tolerant("shortcomings"):
         message = client().get(shortcomings_key(host))
         return json.loads(message) if isinstance(message, bytes) else []
     return []
@@ -279,13 +276,13 @@ def merging_key(host: str) -> str:
 
 def keep_merging_status(host: str, status: dict[str, Any]) -> None:
     """Keep what a host says of merging equal memory."""
-    with _tolerant("merging"):
+    with tolerant("merging"):
         client().set(merging_key(host), json.dumps(status))
 
 
 def merging_status(host: str) -> dict[str, Any] | None:
     """What a host last said of merging equal memory, or None."""
-    with _tolerant("merging"):
+    with tolerant("merging"):
         message = client().get(merging_key(host))
         return json.loads(message) if isinstance(message, bytes) else None
     return None
@@ -298,13 +295,13 @@ def levers_key(host: str) -> str:
 
 def keep_levers(host: str, report: dict[str, Any]) -> None:
     """Keep how a host's levers are (`devices.services.lever_work`)."""
-    with _tolerant("levers"):
+    with tolerant("levers"):
         client().set(levers_key(host), json.dumps(report), ex=LATEST_S)
 
 
 def levers(host: str) -> dict[str, Any] | None:
     """How a host's levers are, or None when its worker has said nothing for 30 s."""
-    with _tolerant("levers"):
+    with tolerant("levers"):
         message = client().get(levers_key(host))
         return json.loads(message) if isinstance(message, bytes) else None
     return None
@@ -312,7 +309,7 @@ def levers(host: str) -> dict[str, Any] | None:
 
 def append_console(chunks: dict[str, bytes]) -> None:
     """Append output to devices' consoles, keeping the last 64 KiB of each, and publish it."""
-    with _tolerant("console"):
+    with tolerant("console"):
         pipe = client().pipeline(transaction=False)
         for serial, chunk in chunks.items():
             pipe.append(console_channel(serial), chunk[-CONSOLE_BYTES:])
@@ -330,7 +327,7 @@ def append_console(chunks: dict[str, bytes]) -> None:
 
 def console(serial: str) -> bytes:
     """The last 64 KiB of a device's console output; empty when there is none."""
-    with _tolerant("console"):
+    with tolerant("console"):
         output = client().getrange(console_channel(serial), -CONSOLE_BYTES, -1)
         return output if isinstance(output, bytes) else b""
     return b""
@@ -338,13 +335,13 @@ def console(serial: str) -> bytes:
 
 def heartbeat(process: str, host: str) -> None:
     """Say that a process makes progress."""
-    with _tolerant("heartbeat"):
+    with tolerant("heartbeat"):
         client().set(heartbeat_key(process, host), str(time.time()), ex=HEARTBEAT_S)
 
 
 def making_progress(processes: Sequence[str], host: str) -> dict[str, bool]:
     """Which of these processes of a host made progress lately; none while Redis is away."""
-    with _tolerant("heartbeat"):
+    with tolerant("heartbeat"):
         beats: list[Any] = list(client().mget([heartbeat_key(p, host) for p in processes]))
         return {p: beat is not None for p, beat in zip(processes, beats, strict=True)}
     return dict.fromkeys(processes, False)
@@ -375,7 +372,7 @@ def last_heard(serials: Sequence[str]) -> dict[str, float]:
 def forget(serials: Sequence[str]) -> None:
     """Forget presence and health of devices that are gone."""
     if serials:
-        with _tolerant("presence"):
+        with tolerant("presence"):
             pipe = client().pipeline()
             pipe.zrem(PRESENCE, *serials)
             pipe.hdel(HEALTH, *serials)
@@ -385,7 +382,7 @@ def forget(serials: Sequence[str]) -> None:
 
 def remembered() -> set[str]:
     """The serials of all devices whose presence or health is kept; none while Redis is away."""
-    with _tolerant("presence"):
+    with tolerant("presence"):
         found: list[Any] = [*client().zrange(PRESENCE, 0, -1), *client().hkeys(HEALTH)]
         return {serial.decode(errors="replace") for serial in found}
     return set()
