@@ -67,7 +67,10 @@ def _devices(count: int, chance: random.Random, now: datetime) -> list[Device]:
     from devices.models import Device, Firmware, Host
 
     hosts = [
-        Host.objects.create(name=name, architecture="x64", cores=64, memory_bytes=256 << 30)
+        Host.objects.create(
+            name=name, architecture="x64", cores=64, memory_bytes=256 << 30,
+            accelerators={"arm64": {"accelerator": "tcg"}},
+        )
         for name in HOSTS
     ]
     firmwares = [

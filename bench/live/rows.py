@@ -37,7 +37,8 @@ def main() -> None:
     call_command("migrate", interactive=False, verbosity=0)
     now = timezone.now()
     host = Host.objects.create(
-        name=settings.HOST_NAME, architecture="x64", cores=2, memory_bytes=24 << 30
+        name=settings.HOST_NAME, architecture="x64", cores=2, memory_bytes=24 << 30,
+        accelerators={"arm64": {"accelerator": "tcg"}},
     )
     firmware = Firmware.objects.create(
         architecture="arm64", version="0.0.0-simulated", uuid="simulated", sha256="0" * 64,

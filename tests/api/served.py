@@ -170,7 +170,8 @@ from django.utils import timezone
 from devices.models import Device, Firmware, Host
 now = timezone.now()
 host, _ = Host.objects.get_or_create(name="here", defaults=dict(
-    architecture="x64", cores=2, memory_bytes=24 << 30))
+    architecture="x64", cores=2, memory_bytes=24 << 30,
+    accelerators=dict(arm64=dict(accelerator="tcg"))))
 firmware, _ = Firmware.objects.get_or_create(sha256="f" * 64, defaults=dict(
     architecture="arm64", version="0.1.0", uuid="u", size_bytes=1, imported_at=now))
 def devices(serials, state, **values):
