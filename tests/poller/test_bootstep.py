@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from devices.poller import bootstep
-from devices.services import bus
+from devices.services import bus, usage
+from fleetdash.deploy import records
 from tests.poller.conftest import RedisServer, Sleepers, until
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,8 @@ def test_a_celery_worker_samples_its_host_and_notices_a_dead_guest(
     tmp_path: Path,
 ) -> None:
     redis = private_redis.client()
+    (tmp_path / "run").mkdir()
+    records.write(tmp_path / "run", "poller", worker.pid)
 
     def said(name: str) -> Any:
         message = redis.get(name)
@@ -113,6 +116,7 @@ def test_a_celery_worker_samples_its_host_and_notices_a_dead_guest(
     assert 0.9 < times[-1] - times[0] < 2.0
     assert said(bus.host_channel(HOST))["memory"]["total_bytes"] > 0
     assert redis.exists(bus.heartbeat_key("poller", HOST))
+    until(lambda: [use["name"] for use in said(usage.processes_key(HOST)) or []] == ["poller"])
     until(lambda: [row[0] for row in said(bus.guests_sample_channel(HOST))["guests"]] == [5])
 
     def state() -> tuple[str, str]:
