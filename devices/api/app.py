@@ -26,6 +26,7 @@ from devices.api import (
     outcomes,
     problems,
     tokens,
+    views,
 )
 from devices.api.auth import SessionAuth, TokenAuth
 from devices.api.parsing import JsonParser
@@ -105,6 +106,7 @@ api.add_router("", outcomes.router, tags=["operations"])
 api.add_router("", devices.router, tags=["devices"])
 api.add_router("", console.router, tags=["devices"])
 api.add_router("", history.router, tags=["fleet"])
+api.add_router("", views.router, tags=["devices"])
 api.add_router("", hosts.router, tags=["hosts"])
 api.add_router("", tokens.router, tags=["tokens"])
 # the last, for it takes every address that is left

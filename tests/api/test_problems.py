@@ -109,8 +109,8 @@ def test_devices_are_acted_on_by_serial_and_by_filter_with_each_outcome(client: 
     assert (done.status_code, done.json()["state"]) == (201, "succeeded")
     assert client.get("/api/v1/devices/count?tag=lab").json() == {"count": 2}
     assert client.get("/api/v1/tags").json() == {"tags": [{"name": "lab", "devices": 2}]}
-    wish = {"kind": "remove", "matching": {"tag": ["lab"]}}
-    removal = client.post("/api/v1/operations", wish, content_type=JSON).json()
+    lab = {"kind": "remove", "matching": {"tag": ["lab"]}}
+    removal = client.post("/api/v1/operations", lab, content_type=JSON).json()
     path = f"/api/v1/operations/{removal['id']}/devices"
     page = client.get(path, {"limit": 1}).json()
     rest = client.get(path, {"cursor": page["next"]}).json()
@@ -123,3 +123,12 @@ def test_devices_are_acted_on_by_serial_and_by_filter_with_each_outcome(client: 
     assert timeline["events"][0]["to_state"] == "stopping"
     older = client.get("/api/v1/devices/fd-000001/events", {"cursor": timeline["next"]}).json()
     assert older["events"][0]["text"] == "tagged lab"
+
+
+def test_views_are_saved_listed_and_forgotten(client: Client) -> None:
+    wish = {"name": "bad ones", "query": "state=failed&nonsense=1"}
+    saved = client.put("/api/v1/views", wish, content_type=JSON).json()
+    assert (saved["name"], saved["query"]) == ("bad ones", "state=failed")
+    assert client.get("/api/v1/views").json() == {"views": [saved]}
+    assert client.delete(f"/api/v1/views/{saved['id']}").status_code == 204
+    assert client.delete(f"/api/v1/views/{saved['id']}").status_code == 404
