@@ -59,7 +59,9 @@ if (panel) {
     if (!terminal || was === typing) return;
     terminal.options.disableStdin = terminal.textarea.readOnly = !typing;
     box.querySelector(".live-region")?.setAttribute("aria-live", typing ? "assertive" : "off");
-    if (typing) terminal.focus();
+    if (!typing) return;
+    terminal.focus();
+    box.scrollIntoView({ block: "nearest" });
   }
 
   function send() {

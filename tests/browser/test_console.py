@@ -35,7 +35,9 @@ def test_one_types_and_another_sees_what_comes_of_it(
     page: Page, browser: Browser, fleet: Fleet, serial: str, complaints: Complaints
 ) -> None:
     log_in(page, fleet.url, fleet.admin_password)
-    context = browser.new_context(viewport={"width": 390, "height": 844})
+    # a terminal that is not seen is not painted, nor is its text
+    page.set_viewport_size({"width": 1280, "height": 3000})
+    context = browser.new_context(viewport={"width": 390, "height": 3000})
     context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
     watching = context.new_page()
     for each in (page, watching):

@@ -54,6 +54,7 @@ def test_a_device_shows_its_console_as_it_speaks(
 ) -> None:
     stage.say("fd-000004", b"U-Boot 2023.01\r\n")
     inside.goto(stage.url + "/devices/fd-000004/")
+    inside.locator("#console").scroll_into_view_if_needed()  # what is not seen is not painted
     expect(inside.locator("#console")).to_contain_text("U-Boot 2023.01")
     stage.say("fd-000004", b"Linux version \x1b[1m6.1\x1b[0m <b>")
     expect(inside.locator("#console")).to_contain_text("Linux version 6.1 <b>", timeout=5000)

@@ -40,6 +40,7 @@ def test_plus_one_brings_a_real_device_online_and_undo_takes_it(
     expect(page.locator("#wall-spoken")).to_contain_text(": online", timeout=10_000)
     page.keyboard.press("Enter")
     expect(page.locator("#command")).to_contain_text("qemu-system-aarch64")
+    page.locator("#console").scroll_into_view_if_needed()  # what is not seen is not painted
     expect(page.locator("#console")).to_contain_text("fleetdash: online", timeout=10_000)
 
     page.goto(fleet.url + "/")
