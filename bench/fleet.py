@@ -95,7 +95,7 @@ class RunningFleet:
     def devices(self, *, after: str = "", state: str = "") -> Iterator[dict[str, Any]]:
         """All devices (of a state), or those requested at or after an ISO 8601 time."""
         query = f"devices?limit=500&state={state}" if state else "devices?limit=500"
-        cursor = 0
+        cursor = ""
         while True:
             page = self.get(f"{query}&cursor={cursor}")
             yield from (d for d in page["devices"] if d["requested_at"] >= after)

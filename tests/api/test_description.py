@@ -30,7 +30,7 @@ def test_it_answers_as_it_says_whatever_it_is_asked(empty: Served, tmp_path: Pat
         [
             str(Path(sys.executable).parent / "schemathesis"), "run",
             f"{empty.url}/api/v1/openapi.json", "-H", f"Authorization: Bearer {empty.token}",
-            "--phases", "fuzzing", "--max-examples", "3", "--seed", "1", "--no-shrink",
+            "--phases", "fuzzing", "--max-examples", "2", "--seed", "1", "--no-shrink",
             "--exclude-checks", "positive_data_acceptance", "--warnings", "off", "--no-color",
             *LEFT_OUT,
         ],
