@@ -22,7 +22,7 @@ from devices.services.orders import Order
 
 log = logging.getLogger(__name__)
 
-KEPT_S = 25.0
+KEPT_S = 45.0
 RETRY_S = 0.5
 READ_S = 5.0
 HEALTH_S = 5
