@@ -117,11 +117,12 @@ def fleets_template(
     `launch` is that of the template itself, `folder` where the process lies that clones are forked
     from; where there can be none they start a qemu each, as the fleet's do then.
     """
-    from devices.services import starting, zygotes
+    from devices.services import architectures, starting, zygotes
 
-    kept = [each for each in sorted((var / "templates").glob("*")) if each.name[:1] != "."]
+    there = var / "templates" / architectures.DEFAULT
+    kept = [each for each in sorted(there.glob("*")) if each.name[:1] != "."]
     if len(kept) != 1:
-        raise BenchError(f"{var / 'templates'} holds {len(kept)} templates instead of one")
+        raise BenchError(f"{there} holds {len(kept)} templates instead of one")
     try:
         template = load(kept[0], key=kept[0].name)
     except BadTemplate as error:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from devices.errors import BadRequest, Conflict, FleetError, NotFound, Unavailable
-from devices.host import kernel_settings
+from devices.host import kernel_settings, ksm_control
 from devices.models import Event, Host
 from devices.services import bus, lever_work, levers, seen
 from devices.services.levers import Lever
@@ -28,8 +28,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) ->
     """The machine whose worker is at work: files, and no other fleet."""
     monkeypatch.setattr(lever_work, "ROOT", a_machine(tmp_path))
     monkeypatch.setattr(lever_work, "_set_again", set())
+    monkeypatch.setattr(ksm_control, "_write", _write_at_once)
     settings.FLEET_ID = "mine"
     return tmp_path
+
+
+def _write_at_once(folder: Path, name: str, value: str) -> None:
+    """As the kernel takes a value: who reads meanwhile never finds the file empty."""
+    new = folder.parent / name
+    new.write_text(value)
+    new.replace(folder / name)
 
 
 @pytest.fixture
