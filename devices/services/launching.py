@@ -193,7 +193,6 @@ def _not_started(device: Device, error: Exception, *, warm: bool) -> None:
 def _record(host: Host, started: Sequence[Device]) -> None:
     """Write down the guests of devices, and end those that nobody wants any more."""
     merging.note_started(len(started))
-    room.begun(len(started))
     with transaction.atomic():
         _write_processes(started)
         booting = transitions.move(

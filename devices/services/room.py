@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,11 +40,7 @@ REBOOTS_PER_CORE = 2.0
 # what keeps a core busy until it reports
 BUSY = (State.SPAWNING, State.BOOTING, State.REBOOTING)
 
-# so long a guest that was begun keeps cores busy, with what follows its report as well
-WAKE_S = 3.0
-
 _GIB = 1 << 30
-_begun: deque[tuple[float, int]] = deque()
 _said: dict[str, str] = {}
 _usual: dict[tuple[str, str, str], tuple[float, float]] = {}
 
@@ -54,17 +49,6 @@ def nothing_waits(host: Host) -> None:
     """Nothing is held back where nothing waits to start."""
     if _said.pop(host.name, ""):
         bus.keep_held(host.name, "")
-
-
-def begun(guests: int) -> None:
-    """So many guests were begun by this process at this moment."""
-    _begun.append((time.monotonic(), guests))
-
-
-def _begun_lately() -> int:
-    while _begun and _begun[0][0] < time.monotonic() - WAKE_S:
-        _begun.popleft()
-    return sum(guests for _, guests in _begun)
 
 
 def room(
@@ -118,7 +102,7 @@ def _room(
     )
     width = launch_width(
         feel,
-        starting=max(starting, _begun_lately()),
+        starting=starting,
         device_cost_bytes=cost.young_bytes if cost_bytes is None else cost_bytes,
         per_core=per_core,
         least=least,

@@ -17,7 +17,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 @pytest.fixture
 def host(settings: Any) -> Host:
     room._usual.clear()
-    room._begun.clear()
     settings.MEMORY_RESERVE_MIB, settings.CLONE_COST_MIB = 1536, 20
     bus.publish_host_sample("here", a_sample())
     bus.keep_template_status("here", {"state": "ready"})
@@ -153,12 +152,3 @@ def test_when_all_have_started_nothing_is_held_any_more(host: Host) -> None:
     assert bus.held(["here"]) != {}
     launching.launch("here")
     assert bus.held(["here"]) == {}
-
-
-def test_what_guests_just_begun_still_do_is_not_other_tasks(host: Host) -> None:
-    bus.publish_host_sample("here", a_sample(run_queue=8.0))
-    assert room.room(host, "warm", 2.0) == 1
-    room.begun(6)
-    assert room.room(host, "warm", 2.0) == 4
-    room._begun[0] = (room._begun[0][0] - room.WAKE_S, 6)
-    assert room.room(host, "warm", 2.0) == 1
