@@ -15,14 +15,12 @@ from django.db.models import QuerySet
 from devices.errors import BadSerial
 from devices.models import Device, Operation, Target
 from devices.qemu.guest_folder import GuestFolder
-from devices.qemu.process_identity import end_all
-from devices.services import bus, consoles, guests, launching, transitions
+from devices.services import consoles, ending, guests, transitions
 from devices.services.verdicts import POWERABLE
 from devices.states import State
 
 log = logging.getLogger(__name__)
 
-END_DEADLINE_S = 10.0
 AT_ONCE = 250
 
 _lock = threading.Lock()
@@ -58,31 +56,18 @@ def end(host_name: str) -> None:
             old=POWERABLE, new=State.POWERING_OFF, reason="powered off",
         )
         devices = list(asked.filter(state=State.POWERING_OFF).defer("command_line"))
-        # asked after the rows: what was begun before they were read is known by now
-        in_hand = launching.in_hand()
-        devices = [device for device in devices if device.id not in in_hand]
-        for first in range(0, len(devices), AT_ONCE):
-            _end(host_name, devices[first : first + AT_ONCE])
+        for some in ending.in_parts(devices, AT_ONCE):
+            _end(host_name, some)
 
 
 def _end(host_name: str, devices: Sequence[Device]) -> None:
-    bus.publish_guests(host_name, ended=[d.serial for d in devices])
-    identities = {d.id: guests.known_process(d) for d in devices}
-    surviving = set(
-        end_all(
-            [i for i in identities.values() if i is not None],
-            deadline_s=END_DEADLINE_S, grace_s=0.0,
-        )
-    )
-    ended = [d for d in devices if identities[d.id] not in surviving]
+    ended = ending.end(host_name, devices)
     for device in ended:
         _let_go(device.serial)
     transitions.move(
         [d.id for d in ended], old=State.POWERING_OFF, new=State.OFF,
         reason="It was powered off.", pid=None, start_time=None,
     )
-    for identity in surviving:
-        log.error("guest %s survived SIGKILL for %.0f s", identity, END_DEADLINE_S)
 
 
 def keep_off(host_name: str) -> None:
@@ -95,8 +80,8 @@ def keep_off(host_name: str) -> None:
         # asked after its process: one that has been started again since has another
         if identity is None or not _is_off(device):
             continue
-        if identity.is_alive() and not identity.end(END_DEADLINE_S, grace_s=0.0):
-            log.error("guest %s survived SIGKILL for %.0f s", identity, END_DEADLINE_S)
+        if identity.is_alive() and not identity.end(ending.END_DEADLINE_S, grace_s=0.0):
+            log.error("guest %s survived SIGKILL for %.0f s", identity, ending.END_DEADLINE_S)
             continue
         with transaction.atomic():  # nobody starts it meanwhile
             if _is_off(device):

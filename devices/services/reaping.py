@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 
 from devices.models import Device
-from devices.qemu.process_identity import end_all
-from devices.services import bus, consoles, guests, launching, transitions
+from devices.services import bus, consoles, ending, guests, transitions
 from devices.states import GRAPH, State
 
-log = logging.getLogger(__name__)
-
-END_DEADLINE_S = 10.0
 AT_ONCE = 250
 
 _lock = threading.Lock()
@@ -29,25 +24,12 @@ def reap(host_name: str) -> None:
         stopping = list(
             Device.objects.on(host_name).filter(state=State.STOPPING).defer("command_line")
         )
-        # asked after the rows: what was begun before they were read is known by now
-        in_hand = launching.in_hand()
-        devices = [device for device in stopping if device.id not in in_hand]
-        for first in range(0, len(devices), AT_ONCE):
-            _reap(host_name, devices[first : first + AT_ONCE])
+        for devices in ending.in_parts(stopping, AT_ONCE):
+            _reap(host_name, devices)
 
 
 def _reap(host_name: str, devices: Sequence[Device]) -> None:
-    bus.publish_guests(host_name, ended=[d.serial for d in devices])
-    identities = {d.id: guests.known_process(d) for d in devices}
-    # no grace: what a guest would save is removed with it, and its qemu would first bring back
-    # from swap, and copy out of merged pages, what it needs to end in order
-    surviving = set(
-        end_all(
-            [i for i in identities.values() if i is not None],
-            deadline_s=END_DEADLINE_S, grace_s=0.0,
-        )
-    )
-    ended = [d for d in devices if identities[d.id] not in surviving]
+    ended = ending.end(host_name, devices)
     for device in ended:
         consoles.unfollow(device.serial)
         guests.remove_folder(device.serial)
@@ -55,8 +37,6 @@ def _reap(host_name: str, devices: Sequence[Device]) -> None:
     transitions.move(
         [d.id for d in ended], old=State.STOPPING, new=State.GONE, pid=None, start_time=None
     )
-    for identity in surviving:
-        log.error("guest %s survived SIGKILL for %.0f s", identity, END_DEADLINE_S)
 
 
 def all_gone(host_name: str, reason: str = "fleetdash was stopped") -> int:
