@@ -52,12 +52,12 @@ def test_a_host_whose_memory_another_takes_refuses_and_waits_and_kills_nothing(
         operation = fleet.api("POST", "operations", {"kind": "add", "count": ASKED})
         with hog(2 * above_mib / 1024):
             path = f"operations/{operation['id']}"
-            wait_until(lambda: "waits for memory" in fleet.api("GET", path)["held"], 20)
+            wait_until(lambda: "waits for memory" in fleet.api("GET", path)["held"], 60)
             with pytest.raises(ApiError, match="1,000 more devices do not fit"):
                 fleet.api("POST", "operations", {"kind": "add", "count": 1000})
             waiting = fleet.api("GET", path)["pending"]
             assert waiting > 0
-        wait_until(lambda: fleet.api("GET", path)["pending"] < waiting, 30)
+        wait_until(lambda: fleet.api("GET", path)["pending"] < waiting, 60)
         fleet.api("POST", f"{path}/cancel")
         wait_until(lambda: fleet.api("GET", path)["state"] != "running", 30)
     finally:
