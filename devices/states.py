@@ -59,7 +59,7 @@ GRAPH: dict[State, Node] = {
         lasts_s=30, overdue=State.REQUESTED,
     ),
     State.BOOTING: Node(
-        leads_to=_to(State.ONLINE, State.POWERING_OFF, *_ENDS),
+        leads_to=_to(State.ONLINE, State.POWERING_OFF, State.OFF, *_ENDS),
         lasts_s=settings.BOOT_DEADLINE_S, overdue=State.FAILED, has_process=True,
     ),
     State.ONLINE: Node(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,13 +17,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from devices.host.endings import SIGKILL, Ending
-from devices.models import Device, Event, Host
+from devices.models import Event, Host
 from devices.services import bus
 from devices.states import State
 
 NO_MEMORY = "killed by the kernel for want of memory"
 KILLED = "killed by SIGKILL, which nobody here sent"
-RESTARTED = "gone with a restart of the machine"
 UNSEEN = "gone while nobody watched"
 UNKNOWN = "ended for a reason the kernel did not tell"
 IN_ORDER = "ended by its own qemu with status 0"
@@ -36,11 +35,12 @@ APART_S = 10.0
 LONGEST_S = 300.0
 PAUSE_S = 30.0
 TOLD_FOR_S = 600.0
+RESTARTED = "The machine was restarted. The devices that ran are off and keep their disks."
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A mass death as people are told of it."""
+    """A mass death, or a restart of a machine, as people are told of it."""
 
     at: datetime
     host: str
@@ -133,6 +133,23 @@ def sentence(counted: Mapping[str, int], over_s: float) -> str:
     return f"{subject}: " + ", ".join(f"{n:,} {cause}" for cause, n in kinds) + "."
 
 
+def tell_restart(host_name: str) -> None:
+    """Write the one event of the guests that ended with their machine; publish it."""
+    with transaction.atomic():
+        host = Host.objects.select_for_update().filter(name=host_name).first()
+        since = timezone.now() - timedelta(seconds=LONGEST_S)
+        if host is None or _restarts(since).filter(host=host).exists():
+            return
+        Event.objects.create(at=timezone.now(), host=host, to_state=State.OFF, text=RESTARTED)
+    bus.publish_changes()
+
+
+def _restarts(since: datetime) -> QuerySet[Event]:
+    return Event.objects.filter(
+        at__gte=since, device=None, host__isnull=False, to_state=State.OFF, text=RESTARTED
+    )
+
+
 def holding(host: Host) -> str:
     """Why launching pauses after a mass death, as the end of "it …"; empty when it does not."""
     now = timezone.now()
@@ -150,11 +167,11 @@ def holding(host: Host) -> str:
 
 
 def notices() -> Sequence[Notice]:
-    """The mass deaths of the last ten minutes, newest first."""
+    """The mass deaths and restarts of the last ten minutes, newest first."""
     since = timezone.now() - timedelta(seconds=TOLD_FOR_S)
+    events = (_told(since) | _restarts(since)).select_related("host").order_by("-at", "-id")
     return [
-        Notice(event.at, event.host.name if event.host else "", event.text)
-        for event in _told(since).select_related("host")[:3]
+        Notice(event.at, event.host.name if event.host else "", event.text) for event in events[:3]
     ]
 
 
@@ -162,10 +179,3 @@ def _told(since: datetime) -> QuerySet[Event]:
     return Event.objects.filter(
         at__gte=since, device=None, host__isnull=False, to_state=State.FAILED, cause__gt=""
     ).order_by("-at", "-id")
-
-
-def missing(devices: Iterable[Device], boot_id: str) -> dict[str, str]:
-    """Why guests are gone that nobody saw end, by serial; `boot_id` is of the machine now."""
-    return {
-        d.serial: RESTARTED if d.boot_id and d.boot_id != boot_id else UNSEEN for d in devices
-    }

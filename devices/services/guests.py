@@ -14,14 +14,16 @@ from django.conf import settings
 from devices.errors import BadSerial
 from devices.models import Device
 from devices.qemu.guest_folder import GuestFolder
-from devices.qemu.process_identity import ProcessIdentity
+from devices.qemu.process_identity import ProcessIdentity, current_boot_id
 from devices.services import deaths, dispatch, transitions
-from devices.states import GRAPH, WITH_PROCESS, State
+from devices.states import WITH_PROCESS, State
 
 # `stopping` is ending on purpose
 EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.STOPPING)
-CAN_END_ITSELF = tuple(s for s in WITH_PROCESS if State.OFF in GRAPH[s].leads_to)
+# one that has not been online yet has no business ending, in order or not
+CAN_END_ITSELF = tuple(s for s in EXITABLE if s not in (State.SPAWNING, State.BOOTING))
 SHUT_ITSELF_DOWN = "It shut itself down: its qemu process ended in order."
+CUT_OFF = "The machine was restarted. Its disk is kept: power it on."
 # a row is written by users with fewer rights than the worker, which removes folders by this name
 SERIAL = re.compile(r"[0-9A-Za-z-]{1,32}")
 
@@ -84,18 +86,21 @@ def count_living(host_name: str) -> int:
 def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     """Mark devices failed whose process ended unasked, by serial with the cause; gives how many.
 
-    One that was to end, or that ended itself in order, is off. A device whose row names a living
-    process is left alone: it was started again meanwhile. Many that failed at once are told of as
-    one event.
+    One that was to end, that ended itself in order, or whose machine was restarted is off. A device
+    whose row names a living process is left alone: it was started again meanwhile. Many that failed
+    at once are told of as one event.
     """
     devices = Device.objects.on(host_name).filter(serial__in=causes, state__in=EXITABLE)
+    boot_id = current_boot_id()
     dead: dict[str, list[int]] = {}
     ended: dict[str, list[int]] = {}
     for device in devices.defer("command_line"):
         if _row_process_is_alive(device):
             continue
         cause = causes[device.serial]
-        if device.state == State.POWERING_OFF:
+        if device.boot_id not in ("", boot_id) and device.state in WITH_PROCESS:
+            ended.setdefault(CUT_OFF, []).append(device.id)
+        elif device.state == State.POWERING_OFF:
             ended.setdefault(_off_reason(cause), []).append(device.id)
         elif device.state in CAN_END_ITSELF and cause == deaths.IN_ORDER:
             ended.setdefault(SHUT_ITSELF_DOWN, []).append(device.id)
@@ -103,8 +108,11 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
             dead.setdefault(cause, []).append(device.id)
     for reason, ids in ended.items():
         transitions.move(
-            ids, old=CAN_END_ITSELF, new=State.OFF, reason=reason, pid=None, start_time=None
+            ids, old=(*CAN_END_ITSELF, State.BOOTING), new=State.OFF, reason=reason,
+            pid=None, start_time=None,
         )
+    if CUT_OFF in ended:
+        deaths.tell_restart(host_name)
     moved = 0
     for cause, ids in dead.items():
         reason = f"Its qemu process ended on its own: {cause}. The console shows what it last said."

@@ -40,7 +40,7 @@ def settled(kind: str, was: State, now: State) -> Settled | None:
             return _DONE
         case (Kind.ADD | Kind.POWER_ON), _, State.ONLINE:
             return _DONE
-        case (Kind.ADD | Kind.POWER_ON), State.SPAWNING, State.OFF:
+        case (Kind.ADD | Kind.POWER_ON), (State.SPAWNING | State.BOOTING), State.OFF:
             return _FAILED
         case (Kind.ADD | Kind.POWER_ON), State.REQUESTED, State.OFF:
             return Settled(Outcome.CANCELLED)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from devices.models import Device, Host
 from devices.qemu.guest_folder import GuestFolder
-from devices.qemu.process_identity import current_boot_id, end_all
+from devices.qemu.process_identity import end_all
 from devices.services import (
     bus,
     carrying,
@@ -162,7 +162,7 @@ def adopt(host_name: str) -> None:
     if started:
         bus.publish_guests(host_name, started=started)
     if missing:
-        guests.guests_exited(host_name, deaths.missing(missing, current_boot_id()))
+        guests.guests_exited(host_name, {d.serial: deaths.UNSEEN for d in missing})
 
 
 def _settle_spawning(device: Device, alive: bool) -> None:

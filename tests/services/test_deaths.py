@@ -141,11 +141,26 @@ def test_nothing_that_died_is_started_again(host: Host) -> None:
     assert set(Device.objects.values_list("state", flat=True)) == {State.FAILED}
 
 
-def test_guests_gone_with_a_restart_of_the_machine_are_one_event(host: Host) -> None:
-    for _ in range(6):
-        a_device(host, boot_id="yesterday", pid=1, start_time=1)
-    a_device(host, boot_id=current_boot_id(), pid=1, start_time=1)
-    tending.adopt("here")
-    assert told() == [
-        "7 guests ended at once: 6 gone with a restart of the machine, 1 gone while nobody watched."
+@pytest.mark.parametrize("noticed_by", ["worker", "poller"])
+def test_devices_whose_machine_was_restarted_are_off_and_keep_their_disks(
+    host: Host, noticed_by: str
+) -> None:
+    cut_off = [
+        a_device(host, state=state, boot_id="yesterday", pid=4_000_000, start_time=1)
+        for state in (State.ONLINE, State.BOOTING, State.OFFLINE)
     ]
+    for device in cut_off:
+        guests.folder(device.serial).mkdir()
+        (guests.folder(device.serial) / "overlay.qcow2").write_bytes(b"lived")
+    died = a_device(host, boot_id=current_boot_id(), pid=4_000_000, start_time=1)
+    if noticed_by == "poller":
+        guests.guests_exited("here", {d.serial: deaths.UNKNOWN for d in (*cut_off, died)})
+    for _ in range(2):
+        tending.adopt("here")
+        tending.sweep("here")
+    states = dict(Device.objects.values_list("serial", "state"))
+    assert states == {**{d.serial: State.OFF for d in cut_off}, died.serial: State.FAILED}
+    assert all((guests.folder(d.serial) / "overlay.qcow2").exists() for d in cut_off)
+    assert told() == [deaths.RESTARTED]
+    assert [each.text for each in deaths.notices()] == [deaths.RESTARTED]
+    assert not deaths.holding(host)

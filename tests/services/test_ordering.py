@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from devices.models import Device, Host, Operation
+from devices.qemu.process_identity import current_boot_id
 from devices.services import (
     acting,
     bus,
@@ -215,7 +216,7 @@ def test_a_guest_that_ends_when_it_was_told_to_is_off_and_no_death(host: Host) -
 
 
 def test_a_device_that_shuts_itself_down_is_off(host: Host) -> None:
-    device = a_device(host, pid=4_000_000, start_time=1, boot_id="x")
+    device = a_device(host, pid=4_000_000, start_time=1, boot_id=current_boot_id())
     guests.guests_exited("here", {device.serial: deaths.IN_ORDER})
     assert states([device]) == ["off"]
     assert (device.reason.startswith("It shut itself down"), device.pid) == (True, None)
