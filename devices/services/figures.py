@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count
 
 from devices.models import Device, Event, Host
-from devices.services import bus, history, traffic
+from devices.services import bus, guests_memory, history, traffic
 from devices.services.traffic import Traffic
 from devices.states import State
 
@@ -101,7 +101,7 @@ def _of_machine(host: Host, at_s: float) -> dict[str, float]:
         return {}
     memory, ksm, zram = sample["memory"], sample["ksm"], sample["zram"]
     used = memory["total_bytes"] - memory["available_bytes"]
-    guests = 1024 * sum(bus.pss(host.name).values())
+    guests = guests_memory.guests_bytes(host.name)
     figures: dict[str, float] = {
         "load": sample["load"]["one"],
         "memory_used_mib": used / MIB,

@@ -52,6 +52,17 @@ def test_machines_are_added_up_and_a_silent_one_is_left_out() -> None:
     assert fleet["memory_used_mib"] == 2 * (24 * 1024 - 20_000)
 
 
+def test_guests_that_were_not_measured_yet_are_counted_too() -> None:
+    a_host("here")
+    say("here", 1000.0)
+    # as it is after the worker was started again
+    bus.publish_pss("here", {"fd-1": 8 * 1024})
+    rows = [[slot, 3, 60 * 1024, 8 * 1024 if slot == 0 else None] for slot in range(100)]
+    bus.publish_guests_sample("here", 1000.0, rows)
+    series = Sampler().sample(1001.0)
+    assert series["here"]["memory_guests_mib"] == series[history.FLEET]["memory_guests_mib"] == 800
+
+
 def test_rates_are_those_since_the_last_time() -> None:
     host = a_host("here")
     starting = [a_device(host, state=State.BOOTING) for _ in range(3)]
