@@ -114,10 +114,10 @@ def host_capacity(
         )
     feel = feel_of(sample, host)
     promised = sum(n * by_sort[as_it_is[each]].settled_bytes for each, n in starting.items())
-    settling = sum(each.settling_bytes for each in by_sort.values())
-    if settling > 0 and not is_merging(sample):
-        settling = 0
-    expected = feel.free_memory_bytes - promised + settling
+    settling = costs.settling(host)
+    expected = feel.free_memory_bytes - promised + settling.yet_to_take
+    if is_merging(sample):
+        expected += settling.gives_back
     fits = feel_capacity(
         replace(feel, free_memory_bytes=expected), device_cost_bytes=cost.settled_bytes
     )

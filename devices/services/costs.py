@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -200,7 +200,33 @@ def setting_bytes(kind: str) -> int:
 
 def cost(host: Host, kind: str, architecture: str = architectures.DEFAULT) -> Cost:
     """What one more device of a kind costs on a host."""
-    ages = bus.costs(host.name).get(_name(kind, architecture), {})
+    return _cost(host, kind, architecture, bus.costs(host.name))
+
+
+class Settling(NamedTuple):
+    """Bytes that young devices have yet to take (never above 0), and will give back (never below).
+
+    What is given back comes only where memory is being merged.
+    """
+
+    yet_to_take: int
+    gives_back: int
+
+
+def settling(host: Host) -> Settling:
+    """What all young devices of a host, of whatever sort, will still take and give back."""
+    summary = bus.costs(host.name)
+    each = [
+        _cost(host, kind, architecture, summary).settling_bytes
+        for kind in Device.Start
+        for architecture in architectures.ALL
+        if "young" in summary.get(_name(kind, architecture), {})
+    ]
+    return Settling(sum(min(0, n) for n in each), sum(max(0, n) for n in each))
+
+
+def _cost(host: Host, kind: str, architecture: str, summary: Mapping[str, Any]) -> Cost:
+    ages = summary.get(_name(kind, architecture), {})
     count, settled_kib = ages.get("settled", (0, 0.0))
     young_count, young_kib = ages.get("young", (0, 0.0))
     known = host.costs.get(_way(host.costs, kind, architecture), {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, product
 
 import redis
 from django.db import transaction
@@ -88,14 +88,17 @@ def _reboot(host: Host) -> None:
         return
     _refuse(Kind.REBOOT, pending)
     waits = ""
-    for was in (Device.Start.COLD, Device.Start.WARM):
+    online = pending.filter(device__state=State.ONLINE).order_by()
+    of = set(online.values_list("device__firmware__architecture", flat=True).distinct())
+    for was, architecture in product((Device.Start.COLD, Device.Start.WARM), sorted(of)):
         # nobody but the device itself knows whether it is a clone still
         theirs = pending.filter(device__reported_start=was)
         if was == Device.Start.COLD:
             theirs = pending.exclude(device__reported_start=Device.Start.WARM)
+        theirs = theirs.filter(device__firmware__architecture=architecture)
         if not theirs.filter(device__state=State.ONLINE).exists():
             continue
-        held, places = room.reboots(host, was)
+        held, places = room.reboots(host, was, architecture)
         _order(Kind.REBOOT, theirs, places)
         if theirs.filter(device__state=State.ONLINE).exists():
             waits = held or waits

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,7 +55,8 @@ def room(
     architecture: str = architectures.DEFAULT,
 ) -> int:
     """How many more guests of a kind may be started now; says why when launching is held back."""
-    held, guests = _room(host, kind, per_core, least, architecture)
+    cost = costs.cost(host, kind, architecture)
+    held, guests = _room(host, per_core, least, cost.young_bytes)
     _said[host.name] = held
     bus.keep_held(host.name, held)
     if held and guests == 0:
@@ -64,27 +64,22 @@ def room(
     return guests
 
 
-def reboots(host: Host, was: str) -> tuple[str, int]:
-    """Why devices wait to be rebooted, and how many more may be now.
+def reboots(host: Host, was: str, architecture: str) -> tuple[str, int]:
+    """Why devices of an architecture wait to be rebooted, and how many more of them may be now.
 
     One that `was` a clone until now takes what a cold device takes while its memory has not merged;
     one that was not writes anew what has merged.
     """
-    cold = costs.cost(host, Device.Start.COLD)
+    cold = costs.cost(host, Device.Start.COLD, architecture)
     grows = cold.young_bytes
     if was == Device.Start.COLD:
         grows = max(costs.FLOOR_BYTES, cold.young_bytes - cold.settled_bytes)
-    held, places = _room(
-        host, Device.Start.COLD, REBOOTS_PER_CORE, 1, architectures.DEFAULT, cost_bytes=grows
-    )
+    held, places = _room(host, REBOOTS_PER_CORE, 1, grows)
     most = max(1, round(host.cores * REBOOTS_PER_CORE))
     return held or f"reboots {most} at a time, as many as its cores can bear", places
 
 
-def _room(
-    host: Host, kind: str, per_core: float, least: int, architecture: str, *,
-    cost_bytes: int | None = None,
-) -> tuple[str, int]:
+def _room(host: Host, per_core: float, least: int, cost_bytes: int) -> tuple[str, int]:
     after_deaths = deaths.holding(host)
     if after_deaths:
         return after_deaths, 0
@@ -94,16 +89,14 @@ def _room(
     feel = feel_of(sample, host)
     if host.name == settings.HOST_NAME:
         feel = _up_to_date(feel)
-    cost = costs.cost(host, kind, architecture)
     # the young ones that are there have not taken all they will: that is not free any more
-    feel = replace(feel, free_memory_bytes=feel.free_memory_bytes + min(0, cost.settling_bytes))
-    starting = _starting(
-        host, kind, architecture, most=max(1, round(host.cores * per_core))
-    )
+    taken = costs.settling(host).yet_to_take
+    feel = replace(feel, free_memory_bytes=feel.free_memory_bytes + taken)
+    starting = _starting(host, most=max(1, round(host.cores * per_core)))
     width = launch_width(
         feel,
         starting=starting,
-        device_cost_bytes=cost.young_bytes if cost_bytes is None else cost_bytes,
+        device_cost_bytes=cost_bytes,
         per_core=per_core,
         least=least,
     )
@@ -147,29 +140,37 @@ def held_sentence(width: Width, feel: Feel, *, merging: bool) -> str:
     return ""
 
 
-def _starting(host: Host, kind: str, architecture: str, most: int) -> int:
+def _starting(host: Host, most: int) -> int:
     now = timezone.now()
-    rows = Device.objects.filter(host=host, state__in=BUSY)
-    ages = [(now - since).total_seconds() for since in rows.values_list("state_since", flat=True)]
-    late_after_s = max(OVERDUE_LEAST_S, OVERDUE_TIMES * _usual_s(host, kind, architecture))
-    if not any(age > late_after_s for age in ages):
-        return len(ages)
+    rows = Device.objects.filter(host=host, state__in=BUSY).values_list(
+        "state", "start", "firmware__architecture", "state_since"
+    )
+    late = [
+        (now - since).total_seconds() > _late_after_s(host, state, start, architecture)
+        for state, start, architecture, since in rows
+    ]
+    if not any(late):
+        return len(late)
     lately = Device.objects.filter(
         host=host, online_at__gte=now - timedelta(seconds=LATELY_S)
     ).count()
-    return counted(ages, late_after_s=late_after_s, lately=lately, most=most)
+    return counted(len(late), sum(late), lately=lately, most=most)
 
 
-def counted(ages_s: Sequence[float], *, late_after_s: float, lately: int, most: int) -> int:
+def _late_after_s(host: Host, state: str, start: str, architecture: str) -> float:
+    """After how many seconds in its state one that starts or reboots is overdue."""
+    kind = Device.Start.COLD if state == State.REBOOTING else start
+    return max(OVERDUE_LEAST_S, OVERDUE_TIMES * _usual_s(host, kind, architecture))
+
+
+def counted(starting: int, overdue: int, *, lately: int, most: int) -> int:
     """How many of those starting fill a place.
 
-    Overdue ones (`ages_s` above `late_after_s`) do not, up to a bound: as many as may start at
-    once (`most`), and a quarter of those that reported `lately`. Beyond it they do, for where
-    none reports any more, starting others helps nobody.
+    The `overdue` among them do not, up to a bound: as many as may start at once (`most`), and a
+    quarter of those that reported `lately`. Beyond it they do, for where none reports any more,
+    starting others helps nobody.
     """
-    overdue = sum(1 for age in ages_s if age > late_after_s)
-    excused = most + int(lately * LOST_OF_REPORTED)
-    return len(ages_s) - min(overdue, excused)
+    return starting - min(overdue, most + int(lately * LOST_OF_REPORTED))
 
 
 def _usual_s(host: Host, kind: str, architecture: str) -> float:

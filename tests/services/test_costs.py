@@ -134,9 +134,10 @@ def test_a_figure_that_hardly_moves_is_not_written_again() -> None:
     assert Host.objects.get().costs == before
 
 
-def warm_host(**sample: Any) -> Host:
+def warm_host(*, ksm_run: int | None = None, **sample: Any) -> Host:
     bus.keep_template_status("here", {"state": "ready"})
-    bus.publish_host_sample("here", a_sample(**sample))
+    ksm = None if ksm_run is None else {"run": ksm_run}
+    bus.publish_host_sample("here", a_sample(**sample) | {"ksm": ksm})
     return a_host("here")
 
 
@@ -192,6 +193,37 @@ def test_what_young_devices_have_yet_to_take_is_not_free(settings: Any) -> None:
     assert room.room(host, "warm", 2.0) == 4
     bus.publish_host_sample("here", a_sample(available_mib=1000 + 360))
     assert room.room(host, "warm", 2.0) == 0
+
+
+def test_what_other_sorts_have_yet_to_take_is_not_free_either() -> None:
+    host = warm_host(available_mib=1000 + 1200, ksm_run=1)
+    measured(host, settled=5, young=11)
+    x64 = a_firmware(architecture="x64")
+    costs.clones_are("here", KEY, "woken", architecture="x64")
+    rows = [a_device(host, start="warm", firmware=x64) for _ in range(65)]
+    ages = {
+        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        if n < 5
+        else GuestCost(age_s=5.0, one_more_kib=4 << 10)
+        for n, d in enumerate(rows)
+    }
+    arm64 = Device.objects.exclude(serial__in=ages).order_by("id")
+    ages |= {
+        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        if n < 5
+        else GuestCost(age_s=20.0, one_more_kib=20 << 10)
+        for n, d in enumerate(arm64)
+    }
+    costs.learn("here", ages, {"arm64": KEY, "x64": KEY})
+    host.refresh_from_db()
+    assert costs.settling(host) == (-60 * 6 * MIB, 11 * 10 * MIB)
+    # what young arm64 devices give back is counted, and what young x64 ones take first
+    assert capacity.fleet_capacity("warm").fits == (1200 - 360 + 110) // 12
+    bus.publish_host_sample("here", a_sample(available_mib=1000 + 360))
+    assert capacity.fleet_capacity("warm").fits == 0
+    for kind, architecture in (("warm", "arm64"), ("cold", "arm64"), ("warm", "x64")):
+        assert room.room(host, kind, 2.0, architecture=architecture) == 0
+    assert room.reboots(host, "warm", "arm64")[1] == 0
 
 
 def test_where_clones_cannot_be_had_devices_cost_what_cold_ones_do() -> None:

@@ -21,11 +21,12 @@ from devices.services import (
     ordering,
     orders,
     reporting,
+    room,
     silence,
     tending,
 )
 from devices.states import State
-from tests.rows import a_device, a_host, a_sample
+from tests.rows import a_device, a_firmware, a_host, a_sample
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -116,6 +117,25 @@ def test_clones_wait_for_the_memory_that_they_take_as_cold_devices(
         reported(device)
     ordering.advance("here")
     assert states(clones) == ["rebooting", "online"]
+
+
+def test_devices_of_each_architecture_reboot_as_their_own_memory_allows(
+    host: Host, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm64, x64 = a_firmware(), a_firmware(architecture="x64")
+    devices = [a_device(host, reported_start="warm", firmware=arm64), a_device(host, firmware=x64)]
+    asked: list[tuple[str, str]] = []
+
+    def reboots(host: Host, was: str, architecture: str) -> tuple[str, int]:
+        asked.append((was, architecture))
+        return (f"waits for memory for {architecture}", int(architecture == "x64"))
+
+    monkeypatch.setattr(room, "reboots", reboots)
+    operation = ask("reboot", devices)
+    ordering.advance("here")
+    assert asked == [("cold", "x64"), ("warm", "arm64")]
+    assert states(devices) == ["online", "rebooting"]
+    assert operations.get(operation.id).held == "waits for memory for arm64"
 
 
 def test_what_waits_can_be_cancelled_and_what_was_told_goes_on(host: Host, heard: Any) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from devices.models import Device, Host, Operation, Target
-from devices.services import bus, capacity, launching, operations, room
+from devices.host.guest_memory import GuestCost
+from devices.models import Device, Firmware, Host, Operation, Target
+from devices.services import bus, capacity, costs, launching, operations, room
 from devices.states import State
 from tests.rows import a_device, a_firmware, a_host, a_sample
 
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 def host(settings: Any) -> Host:
     room._usual.clear()
     settings.MEMORY_RESERVE_MIB, settings.CLONE_COST_MIB = 1536, 20
+    settings.DEVICE_COST_MIB = 190
     bus.publish_host_sample("here", a_sample())
     bus.keep_template_status("here", {"state": "ready"})
     a_firmware()
@@ -70,20 +72,42 @@ def test_slow_devices_are_overdue_later(host: Host) -> None:
     assert room.room(host, "warm", 2.0) == 0
 
 
+def test_what_is_late_is_said_by_each_devices_own_sort(host: Host) -> None:
+    x64 = a_firmware(architecture="x64")
+    reported(host, 20)
+    # clones are late after 5 s, cold devices and those that reboot after 90
+    since = timezone.now() - timedelta(seconds=20.0)
+    a_device(host, state=State.BOOTING, start="cold", state_since=since)
+    a_device(host, state=State.BOOTING, start="cold", state_since=since, firmware=x64)
+    a_device(host, state=State.REBOOTING, start="warm", state_since=since)
+    assert room.room(host, "warm", 2.0) == 1
+    assert room.room(host, "cold", 2.0) == 1
+    starting(host, 1, age_s=20.0)
+    assert room.room(host, "cold", 2.0) == room.room(host, "warm", 2.0) == 1
+
+
+def test_reboots_take_the_memory_of_their_own_architecture(host: Host) -> None:
+    x64 = a_firmware(architecture="x64")
+    guests = {}
+    for firmware, mib in ((Firmware.objects.get(architecture="arm64"), 100), (x64, 300)):
+        for _ in range(5):
+            device = a_device(host, reported_start="cold", firmware=firmware)
+            guests[device.serial] = GuestCost(age_s=90.0, one_more_kib=mib << 10)
+    costs.learn("here", guests, {})
+    bus.publish_host_sample("here", a_sample(available_mib=1536 + 370))
+    assert room.reboots(host, "warm", "arm64")[1] == 3
+    assert room.reboots(host, "warm", "x64")[1] == 1
+
+
 @pytest.mark.parametrize(
-    ("ages", "lately", "count"),
+    ("starting", "overdue", "lately", "count"),
     [
-        ([], 0, 0),
-        ([1.0, 2.0], 0, 2),
-        ([1.0, 9.0], 0, 1),
-        ([9.0] * 4, 0, 0),
-        ([9.0] * 6, 0, 2),
-        ([9.0] * 6, 8, 0),
-        ([9.0] * 30, 40, 16),
+        (0, 0, 0, 0), (2, 0, 0, 2), (2, 1, 0, 1), (4, 4, 0, 0), (6, 6, 0, 2), (6, 6, 8, 0),
+        (30, 30, 40, 16),
     ],
-)
-def test_the_law_of_overdue_guests(ages: list[float], lately: int, count: int) -> None:
-    assert room.counted(ages, late_after_s=5.0, lately=lately, most=4) == count
+)  # fmt: skip
+def test_the_law_of_overdue_guests(starting: int, overdue: int, lately: int, count: int) -> None:
+    assert room.counted(starting, overdue, lately=lately, most=4) == count
 
 
 def test_below_the_reserve_it_waits_and_the_operation_says_so(host: Host) -> None:
