@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
+from django.utils import timezone
 
-from devices.services import bus, reporting, silence
+from devices.services import bus, reporting, silence, tending
+from devices.services.unbroken import Unbroken
 from devices.states import State
 from fleetdash.celery import host_queue
 from tests.rows import a_device, a_host
@@ -13,12 +17,23 @@ from tests.rows import a_device, a_host
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
 
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> Unbroken:
+    """Rounds that went on for a quarter of an hour."""
+    rounds = Unbroken(gap_s=1000.0)
+    rounds.since(time.time() - 900)
+    monkeypatch.setattr(silence, "_rounds", rounds)
+    return rounds
+
+
+@pytest.mark.usefixtures("listening")
 def test_a_device_not_heard_from_is_offline_and_one_heard_again_is_online(settings: Any) -> None:
     settings.OFFLINE_AFTER_S = 90
     host = a_host()
     silent = a_device(host, state=State.ONLINE)
     talking = a_device(host, state=State.ONLINE)
-    returned = a_device(host, state=State.OFFLINE)
+    a_minute_ago = timezone.now() - timedelta(seconds=60)
+    returned = a_device(host, state=State.OFFLINE, state_since=a_minute_ago)
     now = time.time()
     bus.heard_from([silent.serial], now - 100)
     bus.heard_from([talking.serial, returned.serial], now - 10)
@@ -27,6 +42,48 @@ def test_a_device_not_heard_from_is_offline_and_one_heard_again_is_online(settin
         device.refresh_from_db()
         assert device.state == state, device
     assert "not been heard from for 90 s" in silent.reason
+
+
+def test_after_a_pause_devices_have_the_whole_time_to_connect_again(
+    listening: Unbroken, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OFFLINE_AFTER_S = 90
+    device = a_device(a_host(), state=State.ONLINE)
+    bus.heard_from([device.serial], time.time() - 600)
+
+    def state_after(seconds: float) -> str:
+        at = time.time() + seconds
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "time", lambda: at)
+            silence.notice_silence()
+        device.refresh_from_db()
+        return device.state
+
+    def away(serials: Any) -> dict[str, float]:
+        raise redis.ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bus, "last_heard", away)
+        silence.notice_silence()
+    assert (state_after(0), state_after(80)) == ("online", "online")
+    assert state_after(100) == "offline"
+
+
+@pytest.mark.usefixtures("listening")
+def test_one_that_hung_while_it_shut_down_is_back_only_when_it_speaks(settings: Any) -> None:
+    settings.OFFLINE_AFTER_S = 90
+    host = a_host("here")
+    a_minute_ago = timezone.now() - timedelta(seconds=61)
+    device = a_device(host, state=State.POWERING_OFF, state_since=a_minute_ago)
+    bus.heard_from([device.serial], time.time() - 50)
+    tending._overdue("here")
+    silence.notice_silence()
+    device.refresh_from_db()
+    assert (device.state, "did not shut down" in device.reason) == ("offline", True)
+    bus.heard_from([device.serial], time.time() + 1)
+    silence.notice_silence()
+    device.refresh_from_db()
+    assert (device.state, device.reason) == ("online", "It was heard from again.")
 
 
 def test_presence_lost_with_redis_gives_a_new_grace(settings: Any) -> None:
