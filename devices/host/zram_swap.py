@@ -111,7 +111,7 @@ def made(root: Path = Path("/")) -> Swap | None:
 
 
 def made_by(maker: str, root: Path = Path("/")) -> bool:
-    """Whether there is a swap that `maker` made."""
+    """Whether `maker` made a swap; somebody else may have taken it away since."""
     record = _recorded(root)
     return record is not None and record["maker"] == maker
 
@@ -180,7 +180,11 @@ def _holder(maker: str) -> str:
 
 
 def _size(root: Path, record: dict[str, Any]) -> int:
-    return int((root / "sys/block" / f"zram{int(record['number'])}" / "disksize").read_text())
+    """Bytes of the recorded device; 0 where it has been taken away already."""
+    try:
+        return int((root / "sys/block" / f"zram{int(record['number'])}" / "disksize").read_text())
+    except FileNotFoundError:
+        return 0
 
 
 def _tidy_up(maker: str, root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,8 @@ from fleetdash.deploy.errors import DeployError
 
 VARIABLE = "FLEETDASH_ARCHITECTURES"
 VERSION = "1.0.0"
+# what `devices.firmware` names folders it works in
+_UNFINISHED = ("*/.building-*", "*/.replaced-*")
 
 
 def wanted(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -43,8 +46,12 @@ def build_all(
 ) -> dict[str, FirmwareImage]:
     """Build each, or find it built, at once; raises FirmwareError when arm64's cannot be had.
 
-    Another that cannot be had is left out, and why is said.
+    Another that cannot be had is left out, and why is said. Nobody else may build in `output`
+    meanwhile: what an interrupted build left there is removed.
     """
+    for pattern in _UNFINISHED:
+        for folder in output.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
     # the mask is the whole process's: set here, none of them changes it under another
     with umask(0o022), ThreadPoolExecutor(len(architectures)) as pool:
         building = {

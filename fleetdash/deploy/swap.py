@@ -35,7 +35,7 @@ def offer(here: Installation, progress: Progress, size_bytes: int | None) -> Non
                 "takes away)"
             )
         return
-    if zram_swap.made_by(here.id):
+    if zram_swap.made_by(here.id) and zram_swap.made() is not None:
         return
     try:
         made = zram_swap.make(size_bytes, here.id)

@@ -35,3 +35,13 @@ def test_without_the_other_firmware_the_fleet_comes_up_and_says_so(
     missing.add("arm64")
     with pytest.raises(PackageUnavailable, match="arm64"):
         firmwares.build_all(["arm64", "x64"], output=tmp_path, cache=tmp_path, say=said.append)
+
+
+def test_what_interrupted_builds_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("arm64/.building-abc", "proof/.building-def", "x64/.replaced-ghi", "arm64/built"):
+        (tmp_path / name / "packages").mkdir(parents=True)
+    monkeypatch.setattr(firmwares, "build_firmware", lambda **_: None)
+    firmwares.build_all(["arm64"], output=tmp_path, cache=tmp_path, say=lambda _: None)
+    assert [each.name for each in tmp_path.glob("*/*")] == ["built"]

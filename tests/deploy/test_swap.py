@@ -50,3 +50,18 @@ def test_it_is_offered_made_and_taken_away_by_whoever_made_it(tmp_path: Path) ->
         swap.take_away(here, progress)
     assert "is taken away" in out.getvalue()
     assert not zram_swap.made_by(here.id)
+
+
+def test_one_of_which_only_the_record_is_left_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, out = Installation(tmp_path, tmp_path / "a"), io.StringIO()
+    made = zram_swap.Swap("/dev/zram7", 64 * MIB)
+    monkeypatch.setattr(zram_swap, "made_by", lambda maker: maker == here.id)
+    monkeypatch.setattr(zram_swap, "make", lambda size, maker: made)
+    monkeypatch.setattr(zram_swap, "made", lambda: made)
+    swap.offer(here, Progress(out), 64 * MIB)
+    assert out.getvalue() == ""
+    monkeypatch.setattr(zram_swap, "made", lambda: None)
+    swap.offer(here, Progress(out), 64 * MIB)
+    assert "64 MiB of swap in compressed memory: /dev/zram7" in out.getvalue()

@@ -79,6 +79,20 @@ def test_a_record_of_another_boot_is_nobodys(tmp_path: Path) -> None:
     assert zram_swap.remove(MAKER, tmp_path) is None
 
 
+def test_one_that_somebody_else_took_away_leaves_no_setting_behind(tmp_path: Path) -> None:
+    machine(tmp_path, available_mib=2048, used_mib=0)
+    swappiness = tmp_path / "proc/sys/vm/swappiness"
+    swappiness.parent.mkdir()
+    swappiness.write_text("60\n")
+    kernel_settings.hold("vm/swappiness", "100", f"{MAKER} zram", tmp_path, beneath=True)
+    (tmp_path / "proc/swaps").write_text("Filename Type Size Used Priority\n")
+    (tmp_path / "sys/block/zram77/disksize").unlink()
+    assert zram_swap.made(tmp_path) is None
+    assert zram_swap.remove(MAKER, tmp_path) == zram_swap.Swap("/dev/zram77", 0)
+    assert swappiness.read_text().strip() == "60"
+    assert not zram_swap.made_by(MAKER, tmp_path)
+
+
 def test_a_machine_with_swap_and_one_without_zram_are_told(tmp_path: Path) -> None:
     machine(tmp_path, available_mib=2048, used_mib=0)
     assert zram_swap.why_not(tmp_path) == "This machine has swap already."
