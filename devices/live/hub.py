@@ -135,7 +135,7 @@ class Hub:
         self._viewers.pop(viewer, None)
         self._dismissals.pop(viewer, None)
         serial = viewer.console
-        if serial and all(v.console != serial for v in self._viewers):
+        if serial and not self._has_watchers(serial):
             self._subscription.leave_console(serial)
             self.board.forget_console(serial, fragments.typist_part(serial))
         for part in fragments.device_parts(viewer.parts):
@@ -145,6 +145,9 @@ class Hub:
 
     def _is_watched(self, part: str) -> bool:
         return any(part in viewer.parts for viewer in self._viewers)
+
+    def _has_watchers(self, serial: str) -> bool:
+        return any(viewer.console == serial for viewer in self._viewers)
 
     def acknowledged(self, viewer: Viewer, sequence: int) -> None:
         """A browser has done with a message; it gets what it had to wait for."""
@@ -208,6 +211,8 @@ class Hub:
                 return
             elif kind == "console":
                 self.board.append_console(name, message)
+            elif kind in {"console-begin", "typist"} and not self._has_watchers(name):
+                return  # who asked for it has left meanwhile
             elif kind == "console-begin":
                 self.board.begin_console(name, message)
             elif kind == "typist":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -39,15 +40,18 @@ class Subscription:
         )
         self._heard = heard
         self._connected = connected
-        self._consoles: set[str] = set()
+        self._numbers = itertools.count()
+        # serial -> number of the wish: who leaves and comes back at once has a new one
+        self._wishes: dict[str, int] = {}
 
     def follow_console(self, serial: str) -> None:
-        """Listen to a device's console from now on."""
-        self._consoles.add(serial)
+        """Listen to a device's console from now on, unless that is so already."""
+        if serial not in self._wishes:
+            self._wishes[serial] = next(self._numbers)
 
     def leave_console(self, serial: str) -> None:
-        """Listen to it no more."""
-        self._consoles.discard(serial)
+        """Listen to it no more; who follows it again is told all that is kept of it again."""
+        self._wishes.pop(serial, None)
 
     async def run(self) -> None:
         """Listen for ever; when Redis is away, try again, at first soon."""
@@ -76,13 +80,13 @@ class Subscription:
             await self._redis.aclose()
 
     async def _listen(self, pubsub: Any) -> None:
-        followed: set[str] = set()
+        followed: dict[str, int] = {}
         while True:
-            for serial in followed - self._consoles:
-                followed.discard(serial)
+            for serial in followed.keys() - self._wishes.keys():
+                del followed[serial]
                 await pubsub.unsubscribe(bus.console_channel(serial), typists.channel(serial))
-            for serial in self._consoles - followed:
-                followed.add(serial)
+            for serial, wish in self._wishes.items() - followed.items():
+                followed[serial] = wish
                 await self._follow(pubsub, serial)
             message = await pubsub.get_message(timeout=READ_S)
             if message is not None and message["type"] in {"message", "pmessage"}:
