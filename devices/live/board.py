@@ -62,13 +62,25 @@ class Board:
         return self.sequence
 
     def put_html(self, name: str, html: str, key: object = None) -> bool:
-        """Take a fragment; False when it (or its `key`, if given) is what is there already."""
+        """Take a fragment; False when it (or its `key`, if given) is what is there already.
+
+        Who begins gets the newest all the same.
+        """
         key = html if key is None else key
         known = self.topics.get(name)
         if known is not None and known.key == key:
+            if known.payload != html:
+                known.payload = html
+                self._messages.clear()
             return False
         self.topics[name] = Topic(self._next(), html, key)
         return True
+
+    def forget(self, *names: str) -> None:
+        """Forget fragments: they are not sent until they are put again."""
+        for name in names:
+            if self.topics.pop(name, None) is not None:
+                self._messages.clear()
 
     def put_cores(self, host: str, at: float, busy: bytes) -> None:
         """Take one host's cores; the frame holds every host heard from in the last 5 s."""
@@ -107,7 +119,8 @@ class Board:
     def html_message(self, parts: frozenset[str], since: int) -> Message | None:
         """The fragments among `parts` that are newer than `since`; None when there is none.
 
-        Viewers that lack the same share one message.
+        They come in the order of their last change, for one may replace a piece of another. Viewers
+        that lack the same share one message.
         """
         key = (parts, since)
         if key not in self._messages:
@@ -115,7 +128,8 @@ class Board:
                 topic for name, topic in self.topics.items()
                 if name in parts and topic.sequence > since and isinstance(topic.payload, str)
             ]
-            newest = max((topic.sequence for topic in pieces), default=0)
+            pieces.sort(key=lambda topic: topic.sequence)
+            newest = pieces[-1].sequence if pieces else 0
             html = "".join(str(topic.payload) for topic in pieces)
             self._messages[key] = Message(newest, f"<!--{newest}-->{html}") if html else None
         return self._messages[key]
@@ -158,11 +172,9 @@ class Board:
         console.end += len(output)
         console.sequence = self._next()
 
-    def forget_console(self, serial: str, *topics: str) -> None:
-        """Nobody looks at a device's console any more, nor at these things about it."""
+    def forget_console(self, serial: str) -> None:
+        """Nobody looks at a device's console any more."""
         self.consoles.pop(serial, None)
-        for name in topics:
-            self.topics.pop(name, None)
 
     def console_frame(self, serial: str, held: tuple[int, int] | None) -> Frame | None:
         """What a viewer lacks of a device's output; `held` is (ring it knows, bytes it has)."""

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 
 from devices.live import device_panel, panels
 from devices.models import Device
+from devices.services import hosts
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Rendered:
 
 
 Render = Callable[
-    [frozenset[str], Mapping[str, Mapping[str, Any]], float, Sequence[int]], Rendered
+    [frozenset[str], Mapping[str, Mapping[str, Any] | None], float, Sequence[int]], Rendered
 ]
 
 
@@ -67,15 +68,21 @@ def device_parts(parts: Iterable[str]) -> frozenset[str]:
     return frozenset(part for part in parts if part.startswith(DEVICE))
 
 
+def rendered_parts(parts: Iterable[str]) -> frozenset[str]:
+    """Those of the parts that are rendered only while somebody sees them."""
+    return frozenset(parts) & (PARTS | {PROGRESS, NOTICES}) | device_parts(parts)
+
+
 def render(
     parts: frozenset[str],
-    samples: Mapping[str, Mapping[str, Any]],
+    samples: Mapping[str, Mapping[str, Any] | None],
     online_per_s: float,
     online_each_s: Sequence[int] = (),
 ) -> Rendered:
     """Render the asked-for parts one by one. Runs in a thread, for it asks the database.
 
-    A panel that raises is logged and left out; the others are rendered all the same.
+    A panel that raises is logged and left out; the others are rendered all the same. `samples` are
+    those of the hosts that were heard, None of one that has fallen silent.
     `online_each_s`: how many devices came online in each of the last seconds, oldest first.
     """
     drawings: list[tuple[str, frozenset[str], Callable[[], Rendered]]] = [
@@ -121,10 +128,13 @@ def _counts() -> Rendered:
 
 
 def _hosts(
-    samples: Mapping[str, Mapping[str, Any]], online_per_s: float, online_each_s: Sequence[int]
+    samples: Mapping[str, Mapping[str, Any] | None],
+    online_per_s: float,
+    online_each_s: Sequence[int],
 ) -> Rendered:
     if not samples:
         return Rendered(())
+    samples = {**dict.fromkeys(hosts.names()), **samples}
     return _one(HOSTS, "live/hosts.html", panels.hosts(samples, online_per_s, online_each_s))
 
 

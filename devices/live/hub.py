@@ -10,16 +10,16 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from channels.db import DatabaseSyncToAsync
 from django.conf import settings
 
 from devices.live import fragments
-from devices.live.arrivals import Arrivals
 from devices.live.board import Board
 from devices.live.message import Message
+from devices.live.rendering import Renderer
+from devices.live.silence import Silence
 from devices.live.subscription import Subscription
 from devices.live.viewer import Viewer
 from devices.services import bus, typists
@@ -27,11 +27,11 @@ from devices.states import STARTING, State
 
 log = logging.getLogger(__name__)
 
-RENDER_EVERY_S = 0.5  # counts at 2 Hz at most
-REFRESH_S = 1.0  # a running operation's rate and time left
-CAPACITY_REFRESH_S = 3.0
-CAPACITY_AT_MOST_S = 1.2  # asks the database most, so not with every change
-DEVICES_REFRESH_S = 2.0  # how a watched device is now
+# beyond this a host's figures are no longer those of now; its poller samples it each second, and
+# where it has many guests these every four
+SILENT_S = 5.0
+GUESTS_SILENT_S = 10.0
+LOOK_EVERY_S = 0.5
 GATHER_S = 0.008  # what is published together is sent together
 HTML_WAITS_S = 0.15  # so that fragments share their way with the next frames
 # after a round the hub rests so many times as long as the round took: with many viewers it sends
@@ -46,15 +46,6 @@ class Line(Protocol):
 
     def send(self, messages: Sequence[Message]) -> None:
         """Put messages on their way; returns at once and never waits for the browser."""
-
-
-@dataclass
-class Watched:
-    """What the renderer is told beside the database."""
-
-    samples: dict[str, dict[str, Any]] = field(default_factory=dict)
-    online_per_s: float = 0.0
-    online_each_s: Sequence[int] = ()
 
 
 class Hub:
@@ -75,26 +66,25 @@ class Hub:
         self._subscription = Subscription(redis_url, self._heard, self._connected)
         # one thread of our own: a slow database never holds up pages, nor they the wall
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
-        self._render = DatabaseSyncToAsync(
-            render, thread_sensitive=False, executor=self._thread
+        self.renderer = Renderer(
+            self.board, self._viewers, render, thread=self._thread, ready=self._html_is_ready,
+            clock=clock,
         )
         self._load_states = DatabaseSyncToAsync(
             load_states, thread_sensitive=False, executor=self._thread
         )
         self._clock = clock
-        self._watched = Watched()
-        self._dirty: set[str] = set(fragments.PARTS)
-        self._devices_moved = False
-        self._arrivals = Arrivals()
+        self._silent_hosts = Silence(SILENT_S)
+        self._silent_guests = Silence(GUESTS_SILENT_S)
         self._states: dict[int, str] = {}
-        self._operation_running = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to listen and to render, in the running event loop."""
         self._tasks = [
             self._begin("listening", self._subscription.run()),
-            self._begin("rendering", self._render_forever()),
+            self._begin("rendering", self.renderer.run()),
+            self._begin("looking for silent hosts", self._look_forever()),
             self._begin("feeding", self._feed_forever()),
         ]
 
@@ -123,11 +113,11 @@ class Hub:
 
         `dismiss` is called when its admission is revoked.
         """
+        self.renderer.join(viewer.parts)
         self._viewers[viewer] = line
         self._dismissals[viewer] = (admission, dismiss)
         if viewer.console:
             self._subscription.follow_console(viewer.console)
-        self._dirty |= viewer.parts & fragments.PARTS | fragments.device_parts(viewer.parts)
         self.feed(viewer)
 
     def leave(self, viewer: Viewer) -> None:
@@ -137,14 +127,9 @@ class Hub:
         serial = viewer.console
         if serial and not self._has_watchers(serial):
             self._subscription.leave_console(serial)
-            self.board.forget_console(serial, fragments.typist_part(serial))
-        for part in fragments.device_parts(viewer.parts):
-            if not self._is_watched(part):
-                self._dirty.discard(part)
-                self.board.topics.pop(part, None)
-
-    def _is_watched(self, part: str) -> bool:
-        return any(part in viewer.parts for viewer in self._viewers)
+            self.board.forget_console(serial)
+            self.board.forget(fragments.typist_part(serial))
+        self.renderer.leave(viewer.parts)
 
     def _has_watchers(self, serial: str) -> bool:
         return any(viewer.console == serial for viewer in self._viewers)
@@ -188,7 +173,7 @@ class Hub:
         states = await self._load_states()
         self._states = dict(states)
         self.board.put_all_states(states)
-        self._dirty |= fragments.PARTS
+        self.renderer.ask(fragments.PARTS)
         self._news.set()
 
     async def _heard(self, channel: str, message: bytes) -> None:
@@ -198,12 +183,13 @@ class Hub:
                 at, busy = bus.unpack_cores(message)
                 self.board.put_cores(name, at, busy)
             elif kind == "host":
-                self._watched.samples[name] = json.loads(message)
-                self._dirty.add(fragments.HOSTS)
+                self.renderer.take_sample(name, json.loads(message))
+                self._silent_hosts.heard(name, self._clock())
                 return  # rendered at the next tick
             elif kind == "guests-sample":
                 sample = json.loads(message)
                 self.board.put_loads(name, sample["guests"], float(sample["at"]))
+                self._silent_guests.heard(name, self._clock())
             elif kind == "changes":
                 self._take_changes(json.loads(message))
             elif kind == "revoked":
@@ -230,68 +216,32 @@ class Hub:
                 dismiss()
 
     def _take_changes(self, changes: dict[str, Any]) -> None:
-        now = self._clock()
         moved = [(int(slot), str(state)) for slot, state in changes["devices"]]
+        arrived = 0
         for slot, state in moved:
-            if state == State.ONLINE and self._states.get(slot) in STARTING:
-                self._arrivals.note(now)
+            arrived += state == State.ONLINE and self._states.get(slot) in STARTING
             self._states[slot] = state
         if moved:
             self.board.put_states(moved, changes.get("at"))
-            self._devices_moved = True
-            self._dirty |= {fragments.COUNTS, fragments.CAPACITY} | fragments.ABOUT_OPERATIONS
+            self.renderer.devices_moved(arrived)
         if changes["operations"]:
-            self._dirty |= fragments.ABOUT_OPERATIONS
+            self.renderer.ask(fragments.ABOUT_OPERATIONS)
 
-    async def _render_forever(self) -> None:
-        refreshed = capacity_at = devices_at = self._clock()
-        capacity_rendered = -CAPACITY_AT_MOST_S
+    async def _look_forever(self) -> None:
         while True:
-            await asyncio.sleep(RENDER_EVERY_S)
-            now = self._clock()
-            if self._operation_running and now - refreshed >= REFRESH_S:
-                refreshed = now
-                self._dirty |= fragments.ABOUT_OPERATIONS
-            if now - capacity_at >= CAPACITY_REFRESH_S:
-                capacity_at = now
-                self._dirty.add(fragments.CAPACITY)
-            watched: set[str] = set()
-            for viewer in self._viewers:
-                if not viewer.hidden:
-                    watched |= viewer.parts
-            if self._devices_moved or now - devices_at >= DEVICES_REFRESH_S:
-                devices_at = now
-                self._devices_moved = False
-                self._dirty |= fragments.device_parts(watched)
-            parts = frozenset(self._dirty & watched)
-            if now - capacity_rendered < CAPACITY_AT_MOST_S:
-                parts -= {fragments.CAPACITY}
-            if not parts:
-                continue
-            if fragments.CAPACITY in parts:
-                capacity_rendered = now
-            self._dirty -= parts
-            self._watched.online_per_s = self._arrivals.per_s(now)
-            self._watched.online_each_s = self._arrivals.each_s(now)
-            await self._render_once(parts)
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.look_for_silence()
 
-    async def _render_once(self, parts: frozenset[str]) -> None:
-        try:
-            rendered = await self._render(
-                parts, dict(self._watched.samples), self._watched.online_per_s,
-                self._watched.online_each_s,
-            )
-        except Exception:
-            log.exception("The page's %s could not be rendered; trying again", sorted(parts))
-            self._dirty |= parts
-            return
-        self._dirty |= rendered.failed
-        for fragment in rendered.fragments:
-            if fragments.device_parts([fragment.name]) and not self._is_watched(fragment.name):
-                continue
-            self.board.put_html(fragment.name, fragment.html, fragment.key)
-        if rendered.operation_running is not None:
-            self._operation_running = rendered.operation_running
+    def look_for_silence(self) -> None:
+        """Take away the figures of hosts that have fallen silent: they must not look alive."""
+        now = self._clock()
+        for host in self._silent_hosts.fallen(now):
+            self.renderer.take_sample(host, None)
+        for host in self._silent_guests.fallen(now):
+            self.board.put_loads(host, ())
+            self._news.set()
+
+    def _html_is_ready(self) -> None:
         asyncio.get_running_loop().call_later(HTML_WAITS_S, self._news.set)
 
 

@@ -242,13 +242,13 @@ def host(
     merging: Mapping[str, Any] | None = None,
     guests_bytes: int = 0,
 ) -> dict[str, Any]:
-    """One host's cards; `heard` is false when it has said nothing yet.
+    """One host's cards; `heard` is false when it says nothing.
 
     `guests_bytes`: memory that guests have for themselves, as last measured.
     """
     if sample is None:
         labels = ("Load", "Memory", "KSM", "zram", "Pressure")
-        cards = [_absent(label) | {"detail": "no sample yet"} for label in labels]
+        cards = [_absent(label) | {"detail": "no sample"} for label in labels]
         return {"name": name, "heard": False, "cards": cards}
     cards = [
         _load(sample), _memory(sample, guests_bytes), _ksm(sample["ksm"], merging),

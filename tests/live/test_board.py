@@ -89,3 +89,31 @@ def test_who_lags_far_behind_on_a_console_gets_what_is_left_of_it(board: Board) 
     assert frame is not None and frame.flags == frames.REPLACE
     offset, output = frames.read_console(frame.payload)
     assert (offset, len(output)) == (11, CONSOLE_BYTES)
+
+
+def test_what_changed_last_comes_last_for_who_begins(board: Board) -> None:
+    parts = frozenset({"progress", "operations"})
+    board.put_html("progress", "0 of 2,")
+    board.put_html("operations", "[0 of 2]", ("running",))
+    board.put_html("progress", "1 of 2,")
+    message = board.html_message(parts, 0)
+    assert message is not None and str(message.content).endswith("[0 of 2]1 of 2,")
+
+
+def test_html_with_a_key_is_as_new_as_can_be_for_who_begins(board: Board) -> None:
+    parts = frozenset({"operations"})
+    board.put_html("operations", "undo 1", ("running",))
+    first = board.html_message(parts, 0)
+    board.put_html("operations", "undo 2", ("running",))
+    message = board.html_message(parts, 0)
+    assert first is not None and message is not None
+    assert str(message.content).endswith("undo 2")
+    assert board.html_message(parts, first.sequence) is None
+
+
+def test_what_is_forgotten_is_sent_to_nobody(board: Board) -> None:
+    parts = frozenset({"counts"})
+    board.put_html("counts", "<p>")
+    assert board.html_message(parts, 0) is not None
+    board.forget("counts")
+    assert board.html_message(parts, 0) is None

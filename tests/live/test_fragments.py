@@ -93,6 +93,17 @@ def test_pressure_where_there_is_any() -> None:
     assert "12 <small>% CPU" in html
 
 
+def test_a_silent_host_is_said_to_be_silent() -> None:
+    a_host("here")
+    a_host("there")
+    html = fragments.render(
+        frozenset({fragments.HOSTS}), {"here": None, "elsewhere": _sample()}, 0.5
+    ).fragments[0].html
+    for name in ("here", "there", "elsewhere"):
+        assert html.count(f"<small>{name}</small>") == 5
+    assert html.count("no sample") == 10
+
+
 def test_the_wall_starts_with_every_place_taken() -> None:
     host = a_host("here")
     a_device(host, slot=3, state=State.OFFLINE)

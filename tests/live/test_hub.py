@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from devices.live.message import Message
 from devices.live.viewer import Viewer
 from devices.services import bus
 from tests.live.conftest import PrivateRedis
+from tests.live.held import Held
 
 pytestmark = pytest.mark.asyncio
 PATIENCE_S = 10.0
@@ -84,3 +86,58 @@ async def test_who_comes_back_to_a_console_at_once_is_shown_it_and_follows_it(hu
     await _until(lambda: after.output == b"U-Boot ")
     await asyncio.to_thread(bus.append_console, {"fd-1": b"Linux"})
     await _until(lambda: after.output == b"U-Boot Linux")
+
+
+async def test_a_console_that_was_left_meanwhile_is_not_kept(hub: Hub) -> None:
+    await hub._heard("fleet:console-begin:fd-1", b"U-Boot")
+    await hub._heard("fleet:typist:fd-1", b"")
+    assert not hub.board.consoles
+    assert not hub.board.topics
+
+
+async def test_who_comes_when_nobody_watched_is_not_shown_what_was_then(hub: Hub) -> None:
+    watching = Screen(hub, "counts").join()
+    hub.board.put_html("counts", "600 online")
+    also = Screen(hub, "counts").join()
+    assert "600 online" in also.html
+    watching.leave()
+    also.viewer.hide(True)  # what a hidden tab shows is not kept up either
+    late = Screen(hub, "counts").join()
+    assert late.html == ""
+    hub.board.put_html("counts", "700 online")
+    hub.feed(late.viewer)
+    assert "700 online" in late.html
+
+
+async def test_the_figures_of_a_host_that_falls_silent_are_taken_away() -> None:
+    now = [100.0]
+    hub = Hub("unix:///nowhere", clock=lambda: now[0])
+    hub.board.put_all_states({0: "online", 1: "online"})
+
+    async def speak(host: str, slot: int) -> None:
+        guests = [[slot, 900, 0, None]]
+        await hub._heard(bus.host_channel(host), b"{}")
+        await hub._heard(
+            bus.guests_sample_channel(host), json.dumps({"at": 1.0, "guests": guests}).encode()
+        )
+
+    await speak("a", 0)
+    await speak("b", 1)
+    hub.look_for_silence()
+    assert hub.renderer.samples == {"a": {}, "b": {}}
+    assert _levels(hub) == [14, 14]
+    now[0] += 4.0
+    await speak("b", 1)
+    now[0] += 2.0
+    hub.look_for_silence()
+    assert hub.renderer.samples == {"a": None, "b": {}}
+    assert _levels(hub) == [14, 14]  # many guests are told of every four seconds
+    now[0] += 5.0
+    hub.look_for_silence()
+    assert _levels(hub) == [0, 14]
+    await hub.stop()
+
+
+def _levels(hub: Hub) -> list[int]:
+    frame = hub.board.wall.frame(0, 0.0)
+    return list(Held().take(frame).levels)

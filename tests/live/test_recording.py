@@ -39,7 +39,7 @@ async def test_a_hub_of_today_understands_the_recording() -> None:
     hub.board.put_all_states(recording.states(FILE))
     for each in recording.said(FILE):
         await hub._heard(each.channel, recording.as_of(each, 5e9))
-    assert "vm" in hub._watched.samples
+    assert "vm" in hub.renderer.samples
     assert "cores" in hub.board.topics
     assert not any(state == State.ONLINE for _, state in hub.board.slots.values())
     await hub.stop()

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from channels.auth import AuthMiddlewareStack
-from channels.db import DatabaseSyncToAsync
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import OperationalError
@@ -74,7 +73,9 @@ async def live(
     settings.REDIS_URL = private_redis.url
     bus.client.cache_clear()
     await asyncio.to_thread(bus.client().flushall)
-    made = Hub(private_redis.url, render=page.render, load_states=page.load_states)
+    made = Hub(
+        private_redis.url, render=lambda *told: page.render(*told), load_states=page.load_states
+    )
     hub._hubs[asyncio.get_running_loop()] = made
     made.start()
     yield made
@@ -349,7 +350,7 @@ async def test_a_strange_serial_is_refused(live: Hub, named: str) -> None:
 
 
 async def test_what_failed_to_render_is_asked_for_again(
-    live: Hub, monkeypatch: pytest.MonkeyPatch
+    live: Hub, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _subscribed(live)
     failing = True
@@ -359,9 +360,7 @@ async def test_what_failed_to_render_is_asked_for_again(
         made = tuple(Fragment(part, f'<p id="{part}"></p>') for part in parts - broken)
         return Rendered(made, failed=broken)
 
-    monkeypatch.setattr(live, "_render", DatabaseSyncToAsync(
-        render, thread_sensitive=False, executor=live._thread
-    ))  # fmt: skip
+    monkeypatch.setattr(page, "render", render)
     browser = await Browser("parts=counts,capacity").open()
     assert "counts" not in await browser.html("capacity")
     failing = False
