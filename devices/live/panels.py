@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from devices.live import words
+from devices.live import addable, words
 from devices.services import bus, deaths, guests_memory, operations, summary, undo
-from devices.services import capacity as fleet_capacity
 from devices.services.cancelling import CANCELLABLE
 from devices.services.progress import OperationView
 from devices.states import State
@@ -62,30 +61,13 @@ def counts() -> dict[str, Any]:
 
 
 def capacity() -> dict[str, Any]:
-    """How many more fit, why not more, and how fast devices came online the last times."""
-    fleet = fleet_capacity.fleet_capacity()
+    """How many more devices fit of each architecture, and how many there are to remove."""
     by_state = summary.counts()
-    rates = [
-        o.rate_per_s for o in operations.recent(RECENT_OPERATIONS)
-        if o.kind == "add" and o.done and o.rate_per_s > 0
-    ]
     return {
-        "devices": fleet.devices,
-        "devices_text": f"{fleet.devices:,}",
-        "fits": fleet.fits,
-        "fits_text": f"{fleet.fits:,}",
-        "most": fleet.most,
-        "percent": round(100 * fleet.devices / fleet.most, 1) if fleet.most else 0,
-        "most_text": f"{fleet.most:,}",
+        "sorts": addable.sorts(),
         "removable": sum(
             n for state, n in by_state.items() if state not in (State.GONE, State.STOPPING)
         ),
-        "cost": words.size(fleet.device_cost_bytes),
-        "cost_source": fleet.cost_source,
-        "free": words.size(fleet.free_bytes),
-        "reserve": words.size(fleet.reserve_bytes),
-        "waiting": fleet.waiting,
-        "rate_per_s": f"{rates[0]:.4f}" if rates else "",
     }
 
 

@@ -1,11 +1,22 @@
 // The buttons follow what fits: one that cannot work is off and says why.
 import { on } from "./bus.js";
 
+// What can be added is of one architecture: the one that is chosen beside the buttons.
+function sorts() {
+  return [...document.querySelectorAll("#capacity [data-architecture]")];
+}
+
+function chosen() {
+  const wanted = document.getElementById("architecture")?.value;
+  return sorts().find((sort) => sort.dataset.architecture === wanted) || sorts()[0];
+}
+
 function figures() {
-  const data = document.getElementById("capacity")?.dataset;
+  const all = document.getElementById("capacity")?.dataset;
+  const data = chosen()?.dataset;
   return data && {
-    fits: Number(data.fits), removable: Number(data.removable),
-    rate: Number(data.rate), waiting: data.waiting,
+    fits: Number(data.fits), waiting: data.waiting, word: data.word ? `${data.word} ` : "",
+    takes: (count) => Number(data[`takes-${count}`]), removable: Number(all.removable),
   };
 }
 
@@ -13,7 +24,7 @@ function reason(kind, count, known) {
   if (kind === "add") {
     if (known.fits >= count) return "";
     if (known.fits === 0) return known.waiting || "No more fit";
-    return `${known.fits.toLocaleString("en")} more fit`;
+    return `${known.fits.toLocaleString("en")} more ${known.word}fit`;
   }
   return known.removable ? "" : "There are no devices to remove";
 }
@@ -21,6 +32,7 @@ function reason(kind, count, known) {
 function arm() {
   const known = figures();
   if (!known) return;
+  for (const sort of sorts()) sort.hidden = sort !== chosen();
   for (const button of document.querySelectorAll("button[data-count]")) {
     const why = reason(button.dataset.kind, Number(button.dataset.count), known);
     // aria-disabled, not disabled: it stays reachable and can be asked why
@@ -36,13 +48,10 @@ export function estimate(kind, count) {
     const real = Math.min(count, known.removable);
     return `${real.toLocaleString("en")} of ${known.removable.toLocaleString("en")} go: failed ones first, then the newest. Their disks are deleted.`;
   }
-  const after = `${known.fits.toLocaleString("en")} more fit.`;
-  if (!known.rate) return `${after} How long it takes is not known yet: none has been added here before.`;
-  return `${after} At the last rate of ${rate(known.rate)} it takes about ${duration(count / known.rate)}.`;
-}
-
-function rate(perSecond) {
-  return perSecond >= 1 ? `${perSecond.toFixed(1)} a second` : `${(perSecond * 60).toFixed(0)} a minute`;
+  const after = `${known.fits.toLocaleString("en")} more ${known.word}fit.`;
+  const takes = known.takes(count);
+  if (!takes) return `${after} How long it takes is not known yet: nothing of that size was added lately.`;
+  return `${after} It takes about ${duration(takes)}, as the last additions went.`;
 }
 
 function duration(seconds) {
@@ -63,5 +72,6 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.verb === "post") event.detail.headers["Idempotency-Key"] = crypto.randomUUID?.() || `${Date.now()}-${Math.random()}`;
 });
 
+document.addEventListener("change", (event) => { if (event.target.id === "architecture") arm(); });
 on("html", arm);
 arm();

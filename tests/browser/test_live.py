@@ -102,6 +102,7 @@ def test_a_hundred_is_asked_about_with_an_estimate(inside: Page, complaints: Com
     button.click()
     expect(inside.locator("#confirm-question")).to_have_text("Add 100 devices?")
     expect(inside.locator("#confirm-detail")).to_contain_text("more fit")
+    expect(inside.locator("#confirm-detail")).to_contain_text("is not known yet")
     inside.get_by_role("button", name="Leave it").click()
     expect(inside.locator("#confirm")).to_be_hidden()
     expect(inside.get_by_test_id("total")).to_have_text("30")
@@ -114,6 +115,30 @@ def test_what_does_not_fit_is_off_and_says_why(inside: Page) -> None:
     expect(button).to_have_attribute("title", re.compile(r"\d+ more fit"))
     button.click(force=True)
     expect(inside.locator("#confirm")).to_be_hidden()
+
+
+def test_the_buttons_follow_what_fits_of_the_chosen_architecture(
+    member: Page, stage: Stage, complaints: Complaints
+) -> None:
+    stage.run("from tests.rows import a_firmware\na_firmware(architecture='x64', sha256='f' * 64)")
+    try:
+        member.goto(stage.url + "/")
+        expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
+        add = member.locator('button[data-kind="add"][data-count="1"]')
+        expect(add).to_have_attribute("aria-disabled", "false")
+        expect(member.locator("#capacity")).to_contain_text("more arm64 fit")
+        member.locator("#architecture").select_option("x64")
+        expect(add).to_have_attribute("title", "no x64 guest has booted on stage")
+        expect(add).to_have_attribute("aria-disabled", "true")
+        why = member.locator("#capacity").get_by_text("No x64 guest has booted on stage")
+        expect(why).to_be_visible()
+        member.locator("#architecture").select_option("arm64")
+        expect(add).to_have_attribute("aria-disabled", "false")
+        expect(why).to_be_hidden()
+    finally:
+        code = "from devices.models import Firmware\n"
+        stage.run(code + "Firmware.objects.filter(architecture='x64').delete()")
+    assert complaints == []
 
 
 def test_themes_and_keys(inside: Page, complaints: Complaints) -> None:

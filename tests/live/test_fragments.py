@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from devices.live import fragments, panels
 from devices.models import Operation, Target
 from devices.services import bus
 from devices.states import State
-from tests.rows import a_device, a_host, a_sample
+from tests.rows import a_device, a_firmware, a_host, a_sample
 
 pytestmark = pytest.mark.django_db
 
@@ -164,6 +165,44 @@ def test_a_panel_that_fails_leaves_the_others_alone_and_is_asked_for_again(
     monkeypatch.setattr(panels, "capacity", drawn)
     assert fragments.render(fragments.PARTS, {"here": _sample()}, 0.5).failed == frozenset()
     assert not fragments._failing
+
+
+def test_how_many_fit_is_said_of_each_architecture_that_can_be_added(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.MEMORY_RESERVE_MIB, settings.CLONE_COST_MIB, settings.DEVICE_COST_MIB = 1000, 10, 100
+    host = a_host("here", accelerators={"arm64": {"accelerator": "tcg"}})
+    monkeypatch.setattr(bus, "host_sample", lambda name: a_sample(available_mib=2000))
+    monkeypatch.setattr(bus, "template_status", lambda *of: {"state": "ready"})
+    a_firmware()
+    alone = _render(fragments.CAPACITY)[fragments.CAPACITY].html
+    assert (alone.count("data-architecture"), "100</b> more fit" in alone) == (1, True)
+    a_firmware(architecture="x64")
+    cannot = _render(fragments.CAPACITY)[fragments.CAPACITY].html
+    assert "100</b> more arm64 fit" in cannot and "No x64 guest has booted on here" in cannot
+    host.accelerators |= {"x64": {"accelerator": "kvm"}}
+    host.save()
+    at = timezone.now()
+    operation = Operation.objects.create(
+        kind="add", count=1, created_at=at - timedelta(seconds=60), ended_at=at,
+        parameters={"start": "warm", "architecture": "x64"},
+    )
+    for n in range(10):
+        Target.objects.create(
+            operation=operation, device=a_device(host), outcome="done",
+            ended_at=operation.created_at + timedelta(seconds=1 + n),
+        )
+    monkeypatch.setattr(bus, "template_status", lambda name, of="arm64": (
+        {"state": "ready"} if of == "arm64" else None
+    ))
+    html = _render(fragments.CAPACITY)[fragments.CAPACITY].html
+    arm64, x64 = html.split('data-architecture="x64"')
+    assert ('data-fits="100"' in arm64, "data-takes" in arm64, " hidden" in arm64) == (
+        True, False, False
+    )
+    # it has no template, so such devices start cold; ten say nothing of a thousand
+    assert 'data-fits="10"' in x64 and 'data-takes-100="100.0" hidden' in x64
+    assert "data-takes-1000" not in x64
 
 
 def test_the_log_hears_what_begins_and_what_ends() -> None:
