@@ -9,9 +9,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
 django.setup()
 
-from devices.gateway import app, consumer, orders, server  # noqa: E402
+from devices.gateway import app, background, consumer, server  # noqa: E402
 
 server.install()
-application = orders.listening(server.announced(app.application), consumer.tell)
+background.begin(consumer.tell)
+application = server.announced(app.application)
 
 __all__ = ["application"]

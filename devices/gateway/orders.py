@@ -16,7 +16,6 @@ import redis.asyncio
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from devices.gateway.answer import Application, Receive, Scope, Send
 from devices.services import orders
 from devices.services.orders import Order
 
@@ -104,16 +103,3 @@ async def listen(tell: Tell) -> None:
             await asyncio.sleep(RETRY_S)
         finally:
             await pubsub.aclose()
-
-
-def listening(application: Application, tell: Tell) -> Application:
-    """The application, which hears orders from its first request on."""
-    listener: asyncio.Task[None] | None = None
-
-    async def with_orders(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal listener
-        if listener is None:
-            listener = asyncio.get_running_loop().create_task(listen(tell), name="orders")
-        await application(scope, receive, send)
-
-    return with_orders

@@ -30,6 +30,8 @@ HEALTH = "fleet:health"
 TRAFFIC = "fleet:traffic"
 LATEST_S = 30
 HEARTBEAT_S = 15
+# the process whose heartbeat says that devices can be heard
+GATEWAY = "gateway"
 COSTS_S = 60
 # rounds come every five seconds at least
 HELD_S = 15

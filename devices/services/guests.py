@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -23,6 +23,7 @@ EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.ST
 # one that has not been online yet has no business ending, in order or not
 CAN_END_ITSELF = tuple(s for s in EXITABLE if s not in (State.SPAWNING, State.BOOTING))
 SHUT_ITSELF_DOWN = "It shut itself down: its qemu process ended in order."
+DISK_KEPT = "Its disk is kept: power it on again."
 CUT_OFF = "The machine was restarted. Its disk is kept: power it on."
 # a row is written by users with fewer rights than the worker, which removes folders by this name
 SERIAL = re.compile(r"[0-9A-Za-z-]{1,32}")
@@ -83,19 +84,25 @@ def count_living(host_name: str) -> int:
     return Device.objects.on(host_name).filter(state__in=EXITABLE, pid__isnull=False).count()
 
 
+def has_lived(device: Device) -> bool:
+    """Whether a device has been online before, so that its disk is to be kept."""
+    return bool(device.reported_version)
+
+
 def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     """Mark devices failed whose process ended unasked, by serial with the cause; gives how many.
 
-    One that was to end, that ended itself in order, or whose machine was restarted is off. A device
-    whose row names a living process is left alone: it was started again meanwhile. Many that failed
-    at once are told of as one event.
+    One that was to end, that ended itself in order, or whose machine was restarted is off. So is
+    one that was just being started again from its disk, though it counts among those that ended
+    unasked. A device whose row names a living process, or none yet, is left alone: it was started
+    again meanwhile. Many that ended at once are told of as one event.
     """
     devices = Device.objects.on(host_name).filter(serial__in=causes, state__in=EXITABLE)
     boot_id = current_boot_id()
-    dead: dict[str, list[int]] = {}
+    dead: dict[tuple[str, State], list[int]] = {}
     ended: dict[str, list[int]] = {}
     for device in devices.defer("command_line"):
-        if _row_process_is_alive(device):
+        if _is_started_again(device):
             continue
         cause = causes[device.serial]
         if device.boot_id not in ("", boot_id) and device.state in WITH_PROCESS:
@@ -105,7 +112,8 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
         elif device.state in CAN_END_ITSELF and cause == deaths.IN_ORDER:
             ended.setdefault(SHUT_ITSELF_DOWN, []).append(device.id)
         else:
-            dead.setdefault(cause, []).append(device.id)
+            kept = device.state not in CAN_END_ITSELF and has_lived(device)
+            dead.setdefault((cause, State.OFF if kept else State.FAILED), []).append(device.id)
     for reason, ids in ended.items():
         transitions.move(
             ids, old=(*CAN_END_ITSELF, State.BOOTING), new=State.OFF, reason=reason,
@@ -114,10 +122,13 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     if CUT_OFF in ended:
         deaths.tell_restart(host_name)
     moved = 0
-    for cause, ids in dead.items():
+    for (cause, new), ids in dead.items():
         reason = f"Its qemu process ended on its own: {cause}. The console shows what it last said."
+        columns: dict[str, Any] = {}
+        if new is State.OFF:
+            reason, columns = f"{reason} {DISK_KEPT}", {"pid": None, "start_time": None}
         moved += len(
-            transitions.move(ids, old=EXITABLE, new=State.FAILED, reason=reason, cause=cause)
+            transitions.move(ids, old=EXITABLE, new=new, reason=reason, cause=cause, **columns)
         )
     if ended:
         # others may wait for their turn to be shut down, or to start
@@ -135,7 +146,7 @@ def _off_reason(cause: str) -> str:
     return f"It is off, though it did not shut down in order: {cause}."
 
 
-def _row_process_is_alive(device: Device) -> bool:
+def _is_started_again(device: Device) -> bool:
     if device.pid is None or device.start_time is None:
-        return False
+        return device.state == State.SPAWNING
     return ProcessIdentity(device.boot_id, device.pid, device.start_time).is_alive()

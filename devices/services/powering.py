@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from devices.errors import BadSerial
 from devices.models import Device, Operation, Target
 from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_identity import ProcessIdentity, end_all
 from devices.services import consoles, ending, guests, transitions
 from devices.services.verdicts import POWERABLE
 from devices.states import State
@@ -73,14 +74,21 @@ def _end(host_name: str, devices: Sequence[Device]) -> None:
 def keep_off(host_name: str) -> None:
     """Let go of what guests of devices left that went off by themselves, and end what still runs.
 
-    A guest of a device that is off can only be one that nobody recorded in time.
+    A guest of a device that is off is one that nobody recorded in time, or that did not report.
     """
+    left: dict[int, tuple[Device, ProcessIdentity]] = {}
     for device in Device.objects.on(host_name).filter(state=State.OFF).defer("command_line"):
         identity = guests.known_process(device)
-        # asked after its process: one that has been started again since has another
-        if identity is None or not _is_off(device):
-            continue
-        if identity.is_alive() and not identity.end(ending.END_DEADLINE_S, grace_s=0.0):
+        if identity is not None:
+            left[device.id] = device, identity
+    # asked after their processes: one that has been started again since has another
+    off = Device.objects.filter(id__in=left, state=State.OFF).values_list("id", flat=True)
+    ending_now = [left[id_] for id_ in off]
+    surviving = set(
+        end_all([each for _, each in ending_now], deadline_s=ending.END_DEADLINE_S, grace_s=0.0)
+    )
+    for device, identity in ending_now:
+        if identity in surviving:
             log.error("guest %s survived SIGKILL for %.0f s", identity, ending.END_DEADLINE_S)
             continue
         with transaction.atomic():  # nobody starts it meanwhile

@@ -10,8 +10,6 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Sequence
-from datetime import timedelta
 
 from django.db.models import Q
 from django.utils import timezone
@@ -23,6 +21,7 @@ from devices.services import (
     bus,
     carrying,
     consoles,
+    deadlines,
     deaths,
     dispatch,
     guests,
@@ -35,22 +34,13 @@ from devices.services import (
     templates,
     transitions,
 )
-from devices.states import GRAPH, LIVING, State
+from devices.states import LIVING, State
 
 log = logging.getLogger(__name__)
 
 FULL_EVERY_S = 30.0
 ATTEMPTS = 3
 END_DEADLINE_S = 10.0
-# seconds are filled in
-OVERDUE = {
-    State.BOOTING: "It did not report in within {} s of booting.",
-    State.REBOOTING: "It did not report in within {} s of being told to reboot.",
-    State.UPDATING: "It did not report in within {} s of updating.",
-    State.POWERING_OFF: (
-        "It did not shut down within {} s of being told to: power it off, which asks nobody."
-    ),
-}
 
 _full_lock = threading.Lock()
 _full_at = float("-inf")
@@ -64,68 +54,34 @@ def ask_all(control_host: str) -> None:
 
 
 def tend(host_name: str) -> None:
-    """One round on a host: a full comparison every 30 s, the cheap parts each time."""
+    """One round on a host: a full comparison every 30 s, the cheap parts each time.
+
+    The comparison comes before anything is decided on what rows say: after a pause they may name
+    guests that have ended.
+    """
     global _full_at
     bus.heartbeat("worker", host_name)
-    reaping.reap(host_name)
-    carrying.carry_out(host_name)
-    _overdue(host_name)
-    if time.monotonic() - _full_at >= FULL_EVERY_S and _full_lock.acquire(blocking=False):
-        try:
+    heard_since = deadlines.heard_since(host_name)
+    full = time.monotonic() - _full_at >= FULL_EVERY_S and _full_lock.acquire(blocking=False)
+    try:
+        if full:
             shortcomings.say(host_name)
             adopt(host_name)
+        reaping.reap(host_name)
+        carrying.carry_out(host_name)
+        deadlines.enforce(host_name, heard_since)
+        if full:
             sweep(host_name)
             powering.keep_off(host_name)
             _full_at = time.monotonic()
-        finally:
+        elif Device.objects.on(host_name).filter(state=State.FAILED, pid__isnull=False).exists():
+            sweep(host_name)
+    finally:
+        if full:
             _full_lock.release()
-    elif Device.objects.on(host_name).filter(state=State.FAILED, pid__isnull=False).exists():
-        sweep(host_name)
     lever_work.work(host_name)
     templates.prepare(host_name)
     launching.launch(host_name)
-
-
-def _overdue(host_name: str) -> None:
-    """Fail devices that have been in a passing state for longer than it may last."""
-    now = timezone.now()
-    for state, node in GRAPH.items():
-        if node.lasts_s is None or node.overdue is None or state is State.SPAWNING:
-            continue
-        overdue = Device.objects.on(host_name).select_related("firmware").filter(
-            state=state, state_since__lt=now - timedelta(seconds=node.lasts_s)
-        )
-        # what is to be ended anyway is tried again in each round
-        late = list(overdue.exclude(id__in=powering.being_powered_off().values("id")))
-        for device in late:
-            reason = OVERDUE[state].format(node.lasts_s)
-            said = last_line(bus.console(device.serial))
-            if said:
-                reason += f" Its console ends: “{said}”"
-            transitions.move([device.id], old=state, new=node.overdue, reason=reason)
-        if state is State.BOOTING:
-            _doubt_template(host_name, late)
-
-
-def _doubt_template(host_name: str, late: Sequence[Device]) -> None:
-    """When clones never report, and none woken since the first of them did, it is the template."""
-    clones = Device.objects.on(host_name).filter(start=Device.Start.WARM)
-    for architecture in {d.firmware.architecture for d in late}:
-        woken = [
-            d.spawned_at for d in late
-            if d.firmware.architecture == architecture
-            and d.start == Device.Start.WARM and d.spawned_at
-        ]
-        alike = clones.filter(firmware__architecture=architecture)
-        if woken and not alike.filter(online_at__gte=min(woken)).exists():
-            templates.distrust(host_name, architecture, max(woken))
-
-
-def last_line(console: bytes) -> str:
-    """The last line of console output that says anything, at most 200 characters."""
-    lines = [line.strip() for line in console.decode(errors="replace").splitlines()]
-    printable = ("".join(c for c in line if c.isprintable()) for line in reversed(lines))
-    return next((line for line in printable if line), "")[:200]
 
 
 def adopt(host_name: str) -> None:

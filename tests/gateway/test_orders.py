@@ -11,6 +11,7 @@ import redis
 from devices.gateway import orders, protocol
 from devices.gateway.phoenix import Message
 from devices.gateway.protocol import Connection, Phase
+from devices.services import bus
 from devices.services.orders import CHANNEL, TAKEN
 from tests.api.served import ROWS, Served
 from tests.gateway.test_socket import ask, device
@@ -77,8 +78,16 @@ def client(away: Served) -> Iterator[redis.Redis]:
         yield found
 
 
+def test_a_gateway_beats_before_anybody_asks_it(gateway: Served) -> None:
+    until = time.monotonic() + 30
+    with redis.Redis.from_url(gateway.environment["REDIS_URL"]) as found:
+        while not found.keys(bus.heartbeat_key(bus.GATEWAY, "*")):
+            assert time.monotonic() < until, gateway.log()
+            time.sleep(0.05)
+
+
 def give(client: redis.Redis, order: str, *serials: str) -> None:
-    """Publish an order once the gateway listens, which it does from its first request on."""
+    """Publish an order once the gateway listens, which it does soon after its start."""
     until = time.monotonic() + 30
     message = json.dumps({"order": order, "serials": serials})
     while not client.publish(CHANNEL, message):

@@ -15,6 +15,7 @@ from devices.services import (
     acting,
     bus,
     cancelling,
+    deadlines,
     deaths,
     guests,
     operations,
@@ -23,7 +24,6 @@ from devices.services import (
     reporting,
     room,
     silence,
-    tending,
 )
 from devices.states import State
 from tests.rows import a_device, a_firmware, a_host, a_sample
@@ -209,7 +209,7 @@ def test_a_shut_down_that_does_not_end_says_what_to_do_instead(host: Host) -> No
     orders.note_taken([device.serial])
     Device.objects.update(state_since=timezone.now() - timedelta(seconds=61))
     bus.client().zadd(orders.TAKEN, {device.serial: time.time() - 60})
-    tending._overdue("here")
+    deadlines.enforce("here", timezone.now() - timedelta(seconds=61))
     assert states([device]) == ["offline"]
     (target,) = operation.targets.all()
     assert target.outcome == "failed"

@@ -8,7 +8,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from devices.services import bus, reporting, silence, tending
+from devices.services import bus, deadlines, reporting, silence
 from devices.services.unbroken import Unbroken
 from devices.states import State
 from fleetdash.celery import host_queue
@@ -76,7 +76,7 @@ def test_one_that_hung_while_it_shut_down_is_back_only_when_it_speaks(settings: 
     a_minute_ago = timezone.now() - timedelta(seconds=61)
     device = a_device(host, state=State.POWERING_OFF, state_since=a_minute_ago)
     bus.heard_from([device.serial], time.time() - 50)
-    tending._overdue("here")
+    deadlines.enforce("here", a_minute_ago)
     silence.notice_silence()
     device.refresh_from_db()
     assert (device.state, "did not shut down" in device.reason) == ("offline", True)

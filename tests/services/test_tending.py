@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from devices.models import Device, Host
 from devices.qemu.process_identity import ProcessIdentity
@@ -17,7 +15,6 @@ from devices.services import (
     launching,
     reaping,
     retention,
-    templates,
     tending,
     transitions,
 )
@@ -100,22 +97,6 @@ def test_a_failed_device_without_a_folder_is_done_with(host: Host) -> None:
     tending.sweep("here")
     device.refresh_from_db()
     assert (device.pid, device.start_time) == (None, None)
-
-
-@pytest.mark.parametrize(("others_report", "distrusted"), [(False, 1), (True, 0)])
-def test_clones_that_never_report_cost_the_template_its_trust(
-    host: Host, monkeypatch: pytest.MonkeyPatch, others_report: bool, distrusted: int
-) -> None:
-    long_ago = timezone.now() - timedelta(hours=1)
-    said: list[Any] = []
-    monkeypatch.setattr(templates, "distrust", lambda *given: said.append(given))
-    monkeypatch.setattr(templates, "prepare", lambda host_name: None)
-    a_device(host, state=State.BOOTING, start="warm", state_since=long_ago, spawned_at=long_ago)
-    a_device(host, start="warm", online_at=long_ago - timedelta(hours=1))
-    if others_report:
-        a_device(host, start="warm", online_at=timezone.now())
-    tending.tend("here")
-    assert said == [("here", "arm64", long_ago)] * distrusted
 
 
 def test_what_was_said_of_devices_that_are_gone_is_forgotten(host: Host) -> None:
