@@ -51,6 +51,7 @@ class Board:
         self.topics: dict[str, Topic] = {}
         self.consoles: dict[str, Console] = {}
         self.slots: dict[int, tuple[int, str]] = {}  # slot -> (sequence, state)
+        self.emptied: dict[int, int] = {}  # slot -> sequence when its device was gone
         self._clock = clock
         self.wall = Wall(self.epoch)
         self._busy: dict[str, tuple[float, bytes]] = {}
@@ -96,6 +97,8 @@ class Board:
         sequence, changed = self._next(), list(changes)
         for slot, state in changed:
             self.slots[slot] = (sequence, state)
+            if state == State.GONE:
+                self.emptied[slot] = sequence
         self.wall.put_states(sequence, self._clock() if at is None else at, changed)
 
     def put_all_states(self, states: dict[int, str]) -> None:

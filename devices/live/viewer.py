@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from devices.live import frames
@@ -90,22 +90,31 @@ class Viewer:
         return self._frames(board) or self._html(board)
 
     def _html(self, board: Board) -> Message | None:
-        moved = [
-            (slot, board.slots[slot]) for slot in sorted(self.rows)
-            if slot in board.slots and board.slots[slot][0] > self._rows_sent
-        ]
+        moved = list(self._moved(board))
         found = board.html_message(self.parts, self._html_sent)
         if moved or self._aside:
-            pieces = "".join(self.row(slot, state) for slot, (_, state) in moved) + self._aside
+            pieces = "".join(self.row(slot, state) for slot, state in moved) + self._aside
             self._aside = ""
             shared = str(found.content).partition("-->")[2] if found else ""
             found = Message(board.sequence, f"<!--{board.sequence}-->{shared}{pieces}")
             # a place may soon hold another device, which is not the one in this row
-            self.rows -= {slot for slot, (_, state) in moved if state == State.GONE}
+            self.rows -= {slot for slot, state in moved if state == State.GONE}
             self._rows_sent = board.sequence
         if found is not None:
             self._html_sent = found.sequence
         return found
+
+    def _moved(self, board: Board) -> Iterator[tuple[int, str]]:
+        """The rows that are news: slot, and the state of the device that was there when told of.
+
+        When its place was emptied meanwhile it is gone, whoever is there now.
+        """
+        told = self._rows_sent
+        for slot in sorted(self.rows):
+            sequence, state = board.slots.get(slot, (0, ""))
+            if sequence > told:
+                emptied = told and board.emptied.get(slot, 0) > told
+                yield slot, State.GONE if emptied else state
 
     def _frames(self, board: Board) -> Message | None:
         found = board.frames_message(

@@ -136,6 +136,25 @@ def test_visible_rows_follow_their_device_and_let_go_of_one_that_is_gone(board: 
     assert viewer.take(board) == []
 
 
+def test_a_row_whose_place_was_given_away_unseen_is_gone(board: Board) -> None:
+    viewer = _viewer()
+    board.put_states([(4, "stopping"), (5, "gone")])
+    board.put_states([(5, "requested")])  # before this list was shown
+    viewer.show_rows([4, 5])
+    (message,) = viewer.take(board)
+    assert _html(message) == "<i id=state-4>stopping</i><i id=state-5>requested</i>"
+    viewer.acknowledge(message.sequence)
+    viewer.hide(True)
+    board.put_states([(4, "gone")])
+    board.put_states([(4, "requested"), (5, "online")])
+    viewer.hide(False)
+    (message,) = viewer.take(board)
+    assert _html(message) == "<i id=state-4>gone</i><i id=state-5>online</i>"
+    viewer.acknowledge(message.sequence)
+    board.put_states([(4, "online")])
+    assert viewer.take(board) == []
+
+
 def test_a_gap_on_the_wall_is_closed_by_a_snapshot(board: Board) -> None:
     viewer = _viewer("wall")
     board.put_all_states(dict.fromkeys(range(50), "online"))
