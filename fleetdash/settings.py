@@ -53,8 +53,18 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 DEBUG = env.boolean("FLEETDASH_DEBUG", False)
-ALLOWED_HOSTS = env.words("FLEETDASH_ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{BIND}")
+# its own programs reach it by the local names whatever others call it
+ALLOWED_HOSTS = [
+    "localhost", "127.0.0.1", "[::1]", f"[{BIND}]" if ":" in BIND else BIND,
+    *env.words("FLEETDASH_ALLOWED_HOSTS", ""),
+]  # fmt: skip
 CSRF_TRUSTED_ORIGINS = env.words("FLEETDASH_TRUSTED_ORIGINS", "")
+# behind a proxy that speaks TLS, which says so; nobody else is believed
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https")
+    if any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
+    else None
+)
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -72,6 +82,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "devices.views.csp.content_security_policy",
+    "devices.views.secure_cookies.secure_cookies",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -68,7 +68,6 @@ def _admit(request: HttpRequest, key: str) -> HttpResponse:
     query = rest.urlencode().replace("kiosk=&", "kiosk&").removesuffix("=")
     response = redirect(request.path + (f"?{query}" if query else ""))
     response.set_cookie(
-        settings.WALL_COOKIE_NAME, key, max_age=COOKIE_S, httponly=True, samesite="Lax",
-        secure=request.is_secure(),
+        settings.WALL_COOKIE_NAME, key, max_age=COOKIE_S, httponly=True, samesite="Lax"
     )
     return response
