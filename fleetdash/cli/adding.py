@@ -28,6 +28,7 @@ def register(commands: Commands) -> None:
     wait = commands.add_parser("wait", help="wait until devices are online")
     wait.add_argument("--online", type=count, required=True, metavar="N", help="at least so many")
     wait.add_argument("--timeout", type=seconds, default=600.0, metavar="S", help="default 600 s")
+    add_json(wait)
     wait.set_defaults(run=_wait)
 
     rehearse = commands.add_parser(
@@ -53,7 +54,7 @@ def _add(fleet: Fleet, given: argparse.Namespace) -> int:
 def _wait(fleet: Fleet, given: argparse.Namespace) -> int:
     from fleetdash.cli.waiting import wait
 
-    return wait(fleet, online=given.online, timeout_s=given.timeout)
+    return wait(fleet, online=given.online, timeout_s=given.timeout, as_json=given.as_json)
 
 
 def _rehearse(fleet: Fleet, given: argparse.Namespace) -> int:

@@ -37,6 +37,8 @@ def find(environment: Mapping[str, str]) -> Address:
     if url and token:
         return _checked(url, token)
     file = Path(environment.get("FLEETDASH_VAR") or CHECKOUT / "var") / "secrets" / "cli.json"
+    if url and not _is_address(url):
+        raise no_address(url)
     left = _read(file)
     if url and url != left.url:
         raise CliError(
@@ -45,12 +47,25 @@ def find(environment: Mapping[str, str]) -> Address:
     return Address(left.url, token or left.token)
 
 
+def no_address(url: str) -> CliError:
+    """What is said of something that cannot be an address."""
+    return CliError(f"{url!r} is not an address such as http://127.0.0.1:8000.")
+
+
 def _checked(url: str, token: str) -> Address:
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise CliError(f"{url!r} is not an address such as http://127.0.0.1:8000.")
+    if not _is_address(url):
+        raise no_address(url)
     if not token.isascii() or not token.isprintable():
         raise CliError("The token has characters that no token has; copy it again.")
     return Address(url, token)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an end, a port that is no number
+        return False
 
 
 def _read(file: Path) -> Address:

@@ -53,6 +53,13 @@ def number(value: str) -> int:
     raise argparse.ArgumentTypeError(f"{value[:40]!r} is not a number from 1 on")
 
 
+def event(value: str) -> str:
+    """The number of an event, or 0 for all that are kept."""
+    if value.isascii() and value.isdigit() and len(value) < 19:
+        return value
+    raise argparse.ArgumentTypeError(f"{value[:40]!r} is not the number of an event")
+
+
 def add_json(command: argparse.ArgumentParser) -> None:
     """Have the command answer in JSON when asked to."""
     command.add_argument("--json", action="store_true", dest="as_json", help="for programs")

@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 
-from fleetdash.cli.address import Address
-from fleetdash.cli.errors import Refused, Unreachable
+from fleetdash.cli import trouble
+from fleetdash.cli.address import Address, no_address
+from fleetdash.cli.connection import connection
+from fleetdash.cli.errors import Unreachable
 
-TIMEOUT_S = 30.0
 # a comment comes every 15 s on a stream
 STREAM_TIMEOUT_S = 40.0
 # a web process that was killed is back within this time
@@ -29,20 +30,15 @@ class Fleet:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._http = httpx.Client(
-            base_url=f"{address.url}/api/v1/",
-            headers={"authorization": f"Bearer {address.token}", "user-agent": "fleet"},
-            timeout=httpx.Timeout(TIMEOUT_S, connect=5.0),
-            trust_env=not address.is_loopback,
-        )
+        self._http = connection(address)
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at a path; what is None or empty is left out of the query."""
-        return self._ask("GET", path, params=_given(query)).json()
+        return self._decoded(self._ask("GET", path, params=_given(query)))
 
     def text(self, path: str) -> str:
         """The text at a path."""
-        return self._ask("GET", path).text
+        return self._of_type("text/plain", self._ask("GET", path)).text
 
     def took_ms(self, path: str) -> float:
         """Milliseconds until a page of the fleet, by its whole path, has been answered."""
@@ -51,33 +47,43 @@ class Fleet:
         return 1000 * (time.perf_counter() - began)
 
     def post(
-        self, path: str, body: dict[str, Any] | None = None, *, patience_s: float = PATIENCE_S
+        self,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        key: str = "",
+        patience_s: float = PATIENCE_S,
     ) -> dict[str, Any]:
-        """Change something once; asks again, for the same, while the web process restarts."""
-        headers = {"idempotency-key": str(uuid.uuid4())}
-        give_up_at = time.monotonic() + patience_s
+        """Change something once; what was asked with the same `key` before is not done again.
+
+        Asks again, for the same, while the web process restarts, and at least once more where only
+        the answer may be missing.
+        """
+        headers = {"idempotency-key": key or str(uuid.uuid4())}
+        give_up_at, may_be_done = time.monotonic() + patience_s, False
         while True:
             try:
                 answer = self._ask("POST", path, json=body, headers=headers)
-            except Unreachable:
-                if time.monotonic() > give_up_at:
-                    raise
+            except Unreachable as error:
+                if error.may_be_done and not may_be_done:
+                    give_up_at, may_be_done = time.monotonic() + patience_s, True
+                elif time.monotonic() > give_up_at:
+                    raise (_unsure(error, path) if may_be_done else error) from None
                 time.sleep(PAUSE_S)
             else:
-                done: dict[str, Any] = answer.json()
-                return done
+                return self._decoded(answer)
 
     def put(self, path: str, body: dict[str, Any] | None) -> None:
         """Set what is at a path."""
-        self._ask("PUT", path, json=body)
+        self._is_done(self._ask("PUT", path, json=body))
 
-    def begin(self, wish: dict[str, Any]) -> dict[str, Any]:
-        """Ask for an operation."""
-        return self.post("operations", wish)
+    def begin(self, wish: dict[str, Any], *, key: str = "") -> dict[str, Any]:
+        """Ask for an operation, once for the same `key`."""
+        return self.post("operations", wish, key=key)
 
     def delete(self, path: str) -> None:
         """Delete what is at a path."""
-        self._ask("DELETE", path)
+        self._is_done(self._ask("DELETE", path))
 
     def each(self, path: str, key: str, *, page: int = PAGE, **query: Any) -> Iterator[Any]:
         """All of a list, of which the answers give some at a time under `key`."""
@@ -111,55 +117,47 @@ class Fleet:
             ) as answer:
                 if not answer.is_success:
                     answer.read()
-                    raise self._refusal(answer)
-                yield answer.iter_lines()
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from None
+                    raise trouble.refusal(self._address.url, answer)
+                yield self._of_type("text/event-stream", answer).iter_lines()
+        except httpx.RequestError as error:
+            raise trouble.unreachable(self._address.url, error) from None
 
     def _ask(self, method: str, path: str, **given: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **given)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from None
+        except httpx.RequestError as error:
+            raise trouble.unreachable(self._address.url, error) from None
+        except UnicodeError:  # from looking up a name that cannot be one
+            raise no_address(self._address.url) from None
         if answer.is_success:
             return answer
-        raise self._refusal(answer)
+        raise trouble.refusal(self._address.url, answer)
 
-    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
-        url, why = self._address.url, str(error)
-        if "CERTIFICATE_VERIFY_FAILED" in why:
-            return Unreachable(
-                f"The certificate of {url} is none that this machine trusts: have SSL_CERT_FILE "
-                "name that of its authority, or correct FLEETDASH_URL."
-            )
-        if "[SSL" in why:
-            return Unreachable(f"{url} does not speak TLS: is it http:// instead of https://?")
-        if isinstance(error, httpx.ConnectTimeout) and url.startswith("https:"):
-            return Unreachable(
-                f"{url} did not answer in time, or does not speak TLS: is it http:// instead?"
-            )
-        if isinstance(error, httpx.TimeoutException):
-            return Unreachable(f"{url} did not answer in time; is the machine overloaded?")
-        if "[Errno -" in why:
-            return Unreachable(f"No address is known for the name in {url}: correct FLEETDASH_URL.")
-        return Unreachable(f"Nothing answers at {url}: run bin/up, or correct FLEETDASH_URL.")
+    def _decoded(self, answer: httpx.Response) -> dict[str, Any]:
+        """The object in an answer."""
+        with contextlib.suppress(ValueError):
+            decoded = answer.json()
+            if isinstance(decoded, dict):
+                return decoded
+        raise trouble.stranger(self._address.url)
 
-    def _refusal(self, answer: httpx.Response) -> Refused | Unreachable:
-        url = self._address.url
-        if answer.headers.get("content-type", "").startswith("application/problem+json"):
-            return Refused(answer.status_code, str(answer.json().get("detail", "")))
-        if answer.status_code in {502, 503, 504}:
-            return Unreachable(f"{url} is not ready ({answer.status_code}).")
-        if answer.is_redirect and answer.has_redirect_location:
-            there = answer.headers["location"].partition("/api/")[0][:200]
-            return Refused(
-                answer.status_code, f"{url} sends elsewhere: is FLEETDASH_URL to be {there}?"
-            )
-        return Refused(
-            answer.status_code,
-            f"{url} answered {answer.status_code}, which no fleetdash does; "
-            "is FLEETDASH_URL the address of one?",
-        )
+    def _is_done(self, answer: httpx.Response) -> None:
+        """Whether an answer of which the status is all that is wanted comes from a fleet."""
+        if answer.status_code != httpx.codes.NO_CONTENT:
+            self._decoded(answer)
+
+    def _of_type(self, media_type: str, answer: httpx.Response) -> httpx.Response:
+        if answer.headers.get("content-type", "").startswith(media_type):
+            return answer
+        raise trouble.stranger(self._address.url)
+
+
+def _unsure(error: Unreachable, path: str) -> Unreachable:
+    command = "token ls" if path.startswith("tokens") else "operations"
+    return Unreachable(
+        f"{error} It may have been done all the same: bin/fleet {command} shows whether.",
+        may_be_done=True,
+    )
 
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+DONE, NOT_DONE, ASKED_WRONGLY = 0, 1, 2
+UNPROCESSABLE = 422
+
 
 class CliError(Exception):
-    """What happened and what to do; the command ends with status 1."""
+    """What happened and what to do; `ends_with` is the command's status."""
+
+    ends_with = NOT_DONE
 
 
 class Unreachable(CliError):
-    """Nothing answers at the address; it may come back."""
+    """Nothing answers at the address; it may come back.
+
+    `may_be_done` is True when the question was sent, so that only its answer may be missing.
+    """
+
+    def __init__(self, sentence: str, *, may_be_done: bool = False) -> None:
+        super().__init__(sentence)
+        self.may_be_done = may_be_done
 
 
 class Refused(CliError):
@@ -17,3 +29,4 @@ class Refused(CliError):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
+        self.ends_with = ASKED_WRONGLY if status == UNPROCESSABLE else NOT_DONE

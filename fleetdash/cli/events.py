@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleetdash.cli import text
-from fleetdash.cli.arguments import count
+from fleetdash.cli.arguments import count, event
 from fleetdash.cli.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def register(commands: Commands) -> None:
     events = commands.add_parser("events", help="follow what happens, until Ctrl-C")
     events.add_argument("--kind", action="append", choices=KINDS, help="only these")
     events.add_argument("--serial", metavar="SERIAL", help="only of this device")
-    events.add_argument("--after", metavar="ID", default="", help="begin behind this event")
+    events.add_argument(
+        "--after", type=event, metavar="ID", default="", help="begin behind this event"
+    )
     events.add_argument("--limit", type=count, metavar="N", help="end after so many")
     events.add_argument("--json", action="store_true", dest="as_json", help="a line of JSON each")
     events.set_defaults(run=_follow)

@@ -41,42 +41,63 @@ def register(commands: Commands) -> None:
     host.add_argument("words", nargs="*", metavar="[NAME] [set LEVER VALUE...]")
     host.add_argument("--yes", action="store_true", help="change the machine without asking")
     host.add_argument("--json", action="store_true", dest="as_json", help="for programs")
-    host.set_defaults(run=run)
+    host.set_defaults(run=run, check=check)
+
+
+def check(given: argparse.Namespace) -> None:
+    """Understand the words: the machine's name, the lever to be set and to what, each maybe none.
+
+    Raises ArgumentTypeError for what makes no sense.
+    """
+    words = list(given.words)
+    given.name = "" if not words or words[0] == "set" else words.pop(0)
+    given.lever, given.wish = "", {}
+    if not words:
+        return
+    if words[0] != "set" or len(words) < 3:
+        raise _not_understood("This is not understood.")
+    given.lever, given.wish = words[1], wish_of(words[1], words[2:])
 
 
 def run(fleet: Fleet, given: argparse.Namespace) -> int:
     """Show the levers, or set one and wait until it is done."""
-    words = list(given.words)
-    name = "" if not words or words[0] == "set" else words.pop(0)
-    if not words:
-        return _show(fleet, [name] if name else _names(fleet), as_json=given.as_json)
-    if words[0] != "set" or len(words) < 3:
-        raise CliError(f"This is not understood. There are:\n{HELP}")
-    lever, wish = words[1], wish_of(words[1], words[2:])
-    name = name or _only(fleet)
-    _ask_first(fleet, name, lever, given.yes)
-    return _set(fleet, name, lever, wish, as_json=given.as_json)
+    if not given.lever:
+        names = [given.name] if given.name else _names(fleet)
+        return _show(fleet, names, as_json=given.as_json)
+    name = given.name or _only(fleet)
+    _ask_first(fleet, name, given.lever, given.yes)
+    return _set(fleet, name, given.lever, given.wish, as_json=given.as_json)
 
 
 def wish_of(lever: str, values: list[str]) -> dict[str, Any]:
-    """What to ask the API for; raises CliError."""
-    if lever == "ksm":
-        if values[0] != "on":
-            return {"mode": values[0]}
-        numbers = [_number(value) for value in values[1:]]
-        pages, sleep_ms = [*numbers, *(USUAL_PAGES, USUAL_SLEEP_MS)[len(numbers) :]][:2]
-        return {"mode": "on", "pages_to_scan": pages, "sleep_ms": sleep_ms}
-    if lever == "zram":
-        return {"size": values[0], "algorithm": values[1] if len(values) > 1 else ""}
+    """What to ask the API for; raises ArgumentTypeError."""
+    if lever not in LEVERS:
+        raise argparse.ArgumentTypeError(
+            f"There is no lever {lever!r}; there are {', '.join(LEVERS)}."
+        )
+    first, *more = values
+    takes = {"on": 2}.get(first, 0) if lever == "ksm" else int(lever == "zram" and first != "off")
+    if len(more) > takes:
+        raise _not_understood(f"{more[takes][:40]!r} is too much.")
     if lever == "swappiness":
-        return {"value": _number(values[0])}
-    raise CliError(f"There is no lever {lever!r}; there are {', '.join(LEVERS)}.")
+        return {"value": _number(first)}
+    if lever == "zram":
+        return {"size": first, "algorithm": more[0] if more else ""}
+    if first != "on":
+        return {"mode": first}
+    numbers = [_number(value) for value in more]
+    pages, sleep_ms = [*numbers, *(USUAL_PAGES, USUAL_SLEEP_MS)[len(numbers) :]]
+    return {"mode": "on", "pages_to_scan": pages, "sleep_ms": sleep_ms}
+
+
+def _not_understood(sentence: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"{sentence} There are:\n{HELP}")
 
 
 def _number(value: str) -> int:
     if value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
-    raise CliError(f"{value[:40]!r} is not a whole number.")
+    raise argparse.ArgumentTypeError(f"{value[:40]!r} is not a whole number.")
 
 
 def _names(fleet: Fleet) -> list[str]:
@@ -109,7 +130,8 @@ def _ask_first(fleet: Fleet, name: str, lever: str, yes: bool) -> None:
     question = f"This changes the machine {name}, not only fleetdash. Set {lever}? [y/N] "
     if not sys.stdin.isatty():
         raise CliError(f"This changes the machine {name}, not only fleetdash: say so with --yes.")
-    if input(question).strip().lower() not in ("y", "yes"):
+    print(question, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CliError("Nothing was changed.")
 
 

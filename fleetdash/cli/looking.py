@@ -32,7 +32,7 @@ def register(commands: Commands) -> None:
     show.add_argument("serial", metavar="SERIAL")
     show.add_argument("--console", action="store_true", help="what it printed, at most 64 KiB")
     add_json(show)
-    show.set_defaults(run=_show)
+    show.set_defaults(run=_show, check=_check_show)
 
     console = commands.add_parser("console", help="what a device printed, at most 64 KiB")
     console.add_argument("serial", metavar="SERIAL")
@@ -83,6 +83,11 @@ def _console(fleet: Fleet, given: argparse.Namespace) -> int:
     safe = text.clean(output.replace("\r\n", "\n"), keep="\n\t")
     sys.stdout.write(safe if sys.stdout.isatty() else output)
     return 0
+
+
+def _check_show(given: argparse.Namespace) -> None:
+    if given.console and given.as_json:
+        raise argparse.ArgumentTypeError("a console is plain text: leave out --json or --console")
 
 
 def _show(fleet: Fleet, given: argparse.Namespace) -> int:

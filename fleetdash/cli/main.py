@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Run one command; gives its status."""
     arguments = parser()
+    if not _is_text(argv):
+        arguments.error("an argument is not text in UTF-8")
     given = arguments.parse_args(argv)
     try:
         if "check" in given:
@@ -54,13 +56,21 @@ def main(argv: Sequence[str]) -> int:
         return _run(given)
     except CliError as error:
         print(f"fleet: {error}", file=sys.stderr)
-        return 1
+        return error.ends_with
     except BrokenPipeError:
         # whoever read the output has had enough; Python must not complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _is_text(argv: Sequence[str]) -> bool:
+    try:
+        "".join(argv).encode()
+    except UnicodeEncodeError:  # bytes that are none; nothing could be asked with them
+        return False
+    return True
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 from fleetdash.cli import standing, text
 from fleetdash.cli.client import Fleet
-from fleetdash.cli.errors import CliError
+from fleetdash.cli.errors import CliError, Refused, Unreachable
 from fleetdash.cli.standing import Check
 from fleetdash.cli.text import print_json
 
@@ -41,6 +42,7 @@ class Rehearsal:
     checks: list[Check] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    _asked: tuple[int, str] | None = None
     _running: int | None = None
 
     def note(self, check: Check) -> None:
@@ -57,12 +59,12 @@ class Rehearsal:
 
     def show(self, count: int) -> bool:
         """Add that many and wait until they are online; whether all came."""
-        begun = self.fleet.begin({"kind": "add", "count": count})
-        self._running = begun["id"]
+        begun = self._begun(count, str(uuid.uuid4()))
         ended = self._ended(begun)
-        self._running = None
         came = [d for d in self.fleet.devices() if d["requested_at"] == begun["created_at"]]
         self.added += [d["serial"] for d in came]
+        if ended["state"] != "running":
+            self._running = None
         cold = sum(d["start"] == "cold" for d in came)
         self.shown.append({
             "count": count, "online": ended["done"], "cold": cold, "seconds": ended["seconds"],
@@ -73,13 +75,24 @@ class Rehearsal:
         if ended["state"] == "running":
             why = ended["held"] or "bin/fleet ls shows the states they are in."
             sentence = f"Nothing came for {STALL_S:.0f} s: {text.progress(ended)}. {why}"
-            self._running = begun["id"]  # to be cancelled
         elif not ok:
             sentence += " bin/fleet ls --state failed shows why."
         elif cold:
             sentence += f" {cold} started cold: the template is not in use."
         self.note(Check(ok and not cold, f"+{count:,}", sentence))
         return ok
+
+    def _begun(self, count: int, key: str) -> dict[str, Any]:
+        """An addition that is running, so that `clear` finds it even if this does not return."""
+        self._asked = (count, key)
+        try:
+            begun = self.fleet.begin({"kind": "add", "count": count}, key=key)
+        except CliError as error:
+            if not (isinstance(error, Unreachable) and error.may_be_done):
+                self._asked = None
+            raise
+        self._running, self._asked = begun["id"], None
+        return begun
 
     def _ended(self, operation: dict[str, Any]) -> dict[str, Any]:
         settled, moved_at = -1, time.monotonic()
@@ -126,6 +139,9 @@ class Rehearsal:
 
     def clear(self) -> None:
         """Remove what was added, whatever became of it."""
+        if self._asked is not None:  # asked for, and the answer not heard: this gives it
+            with contextlib.suppress(Refused):
+                self._begun(*self._asked)
         if self._running is not None:
             with contextlib.suppress(CliError):
                 self.fleet.post(f"operations/{self._running}/cancel", patience_s=0)

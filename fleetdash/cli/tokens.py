@@ -36,6 +36,7 @@ def register(commands: Commands) -> None:
     create.set_defaults(run=_create)
     revoke = actions.add_parser("revoke", help="end a token")
     revoke.add_argument("token", type=number, metavar="ID")
+    add_json(revoke)
     revoke.set_defaults(run=_revoke)
 
 
@@ -75,5 +76,8 @@ def _create(fleet: Fleet, given: argparse.Namespace) -> int:
 
 def _revoke(fleet: Fleet, given: argparse.Namespace) -> int:
     fleet.delete(f"tokens/{given.token}")
-    print(f"Token {given.token} opens nothing any more.")
+    if given.as_json:
+        text.print_json({"id": given.token, "revoked": True})
+    else:
+        print(f"Token {given.token} opens nothing any more.")
     return 0

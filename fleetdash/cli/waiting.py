@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 
 
-def wait(fleet: Fleet, *, online: int, timeout_s: float) -> int:
-    """Wait until so many devices are online; 1 when they are not in time."""
+def wait(fleet: Fleet, *, online: int, timeout_s: float, as_json: bool = False) -> int:
+    """Wait until so many devices are online; 1 when they are not in time.
+
+    As JSON it says once, at the end, how many are.
+    """
     began_at = time.monotonic()
     said: int | None = None
     summary: dict[str, Any] | None = None
@@ -29,9 +32,12 @@ def wait(fleet: Fleet, *, online: int, timeout_s: float) -> int:
         waited_s = time.monotonic() - began_at
         if summary is not None and trouble is None:
             if summary["online"] >= online:
-                print(f"{summary['online']} online after {text.seconds(waited_s)}")
+                if as_json:
+                    _print_json(summary, online, waited_s)
+                else:
+                    print(f"{summary['online']} online after {text.seconds(waited_s)}")
                 return 0
-            if summary["online"] != said:
+            if summary["online"] != said and not as_json:
                 said = summary["online"]
                 print(f"{said} of {online} online", flush=True)
         if waited_s >= timeout_s:
@@ -39,6 +45,8 @@ def wait(fleet: Fleet, *, online: int, timeout_s: float) -> int:
         time.sleep(min(POLL_S, max(0.05, timeout_s - waited_s)))
     if trouble is not None or summary is None:
         raise trouble or Unreachable("Nothing was heard of the fleet.")
+    if as_json:
+        _print_json(summary, online, waited_s)
     others = {s: n for s, n in summary["counts"].items() if n and s not in {"online", "gone"}}
     rest = ", ".join(f"{n} {state}" for state, n in others.items()) or "there are no others"
     print(
@@ -47,3 +55,11 @@ def wait(fleet: Fleet, *, online: int, timeout_s: float) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _print_json(summary: dict[str, Any], wanted: int, waited_s: float) -> None:
+    reached = summary["online"] >= wanted
+    text.print_json({
+        "online": summary["online"], "wanted": wanted, "reached": reached,
+        "seconds": round(waited_s, 3), "counts": summary["counts"],
+    })  # fmt: skip

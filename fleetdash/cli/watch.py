@@ -37,7 +37,8 @@ def watch(fleet: Fleet, operation: dict[str, Any], *, as_json: bool = False) -> 
     except KeyboardInterrupt:
         print(
             f"\nOperation {operation['id']} goes on. "
-            f"Cancel it with: bin/fleet cancel {operation['id']}"
+            f"Cancel it with: bin/fleet cancel {operation['id']}",
+            file=sys.stderr,
         )
         return 130
     if as_json:
