@@ -95,7 +95,8 @@ def test_a_token_of_scope_read_looks_and_changes_nothing(empty: Served, run: Run
     listed = json.loads(run("token", "ls", "--json").stdout)
     token = next(each for each in listed if each["name"] == "dashboard")
     assert token["scope"] == "read" and token["expires_at"] is not None
-    assert run("token", "revoke", str(token["id"])).returncode == 0
+    revoked = run("token", "revoke", str(token["id"]), "--json")
+    assert json.loads(revoked.stdout) == {"id": token["id"], "revoked": True}
     assert "The token is unknown" in run("status", FLEETDASH_TOKEN=key).stderr
 
 

@@ -44,10 +44,17 @@ def test_the_token_that_was_left_is_sent_nowhere_else(var: Path) -> None:
         address.find({**here, "FLEETDASH_URL": "https://elsewhere.example"})
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x", "http://", "nonsense"])
-def test_a_wrong_address_is_said(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000", "ftp://x", "http://", "nonsense",
+        "http://[::1:8000", "http://host:80a", "http://host:99999",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("token", ["x", ""])
+def test_a_wrong_address_is_said(url: str, token: str) -> None:
     with pytest.raises(CliError, match="is not an address"):
-        address.find({"FLEETDASH_URL": url, "FLEETDASH_TOKEN": "x"})
+        address.find({"FLEETDASH_URL": url, "FLEETDASH_TOKEN": token})
 
 
 def test_without_a_fleet_it_says_what_to_do(tmp_path: Path) -> None:

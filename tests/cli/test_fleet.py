@@ -60,6 +60,7 @@ def eventually_requested(web: Served, count: int) -> None:
         ["cancel", "x"],
         ["cancel", "0"],
         ["rehearse", "--count", "0"],
+        ["show", "fd-000001", "--console", "--json"],
     ],
 )
 def test_asked_wrongly_it_is_2_and_a_sentence(arguments: list[str], tmp_path: Path) -> None:
@@ -110,8 +111,9 @@ def test_it_adds_and_waits_until_they_are_online(empty: Served, run: Run) -> Non
     assert listed[0].split()[:2] == ["SERIAL", "STATE"]
     assert [line.split()[1] for line in listed[1:]] == ["online", "online"]
     assert [d["state"] for d in json.loads(run("ls", "--json").stdout)] == ["online", "online"]
-    waited = run("wait", "--online", "2", "--timeout", "5")
-    assert (waited.returncode, waited.stdout.startswith("2 online after")) == (0, True)
+    waited = run("wait", "--online", "2", "--timeout", "5", "--json")
+    found = json.loads(waited.stdout)
+    assert (waited.returncode, found["online"], found["reached"]) == (0, 2, True)
 
 
 def test_what_partly_fails_is_1_and_says_why(empty: Served, run: Run) -> None:
@@ -179,15 +181,16 @@ def test_ctrl_c_leaves_the_operation_running_and_says_how_to_cancel(empty: Serve
     process = subprocess.Popen(
         [str(CHECKOUT / "bin" / "fleet"), "add", "1"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env=environment(FLEETDASH_VAR=str(empty.folder)),
     )
-    eventually_requested(empty, 1)
-    time.sleep(1)
+    assert process.stdout is not None
+    first = process.stdout.readline()  # said when it has begun to watch
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=10)
-    assert process.returncode == 130
+    more, said = process.communicate(timeout=10)
     number = empty.rows("select id from devices_operation")[0][0]
+    assert (process.returncode, first, more) == (130, f"operation {number}: 0 of 1 online\n", "")
     assert f"Operation {number} goes on. Cancel it with: bin/fleet cancel {number}" in said
     assert empty.rows("select state from devices_operation") == [("running",)]
 

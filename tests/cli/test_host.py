@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 
-from tests.api.served import Served
-from tests.cli.conftest import Run
+from fleetdash.cli.host import wish_of
+from fleetdash.cli.main import main
+from tests.api.served import CHECKOUT, Served
+from tests.cli.conftest import Run, environment
 from tests.lever_report import a_report
 
 
@@ -41,17 +47,70 @@ def test_the_machine_is_changed_only_when_that_was_said(run: Run, web: Served) -
 
 @pytest.mark.usefixtures("levers")
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "status", "says"),
     [
-        (("set", "swappiness", "201"), "less than or equal to 200."),
-        (("set", "turbo", "on"), "There is no lever 'turbo'; there are ksm, zram, swappiness."),
-        (("here", "set", "zram"), "This is not understood."),
-        (("nowhere",), "There is no host nowhere."),
-        (("set", "swappiness", "many"), "'many' is not a whole number."),
+        (("set", "swappiness", "201"), 2, "less than or equal to 200."),
+        (("nowhere",), 1, "There is no host nowhere."),
     ],
 )
-def test_what_makes_no_sense_is_a_sentence(run: Run, words: tuple[str, ...], says: str) -> None:
+def test_what_the_fleet_refuses_is_a_sentence(
+    run: Run, words: tuple[str, ...], status: int, says: str
+) -> None:
     done = run("host", *words, "--yes")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (status, "")
     assert says in done.stderr
-    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("set turbo on", "There is no lever 'turbo'; there are ksm, zram, swappiness."),
+        ("here set zram", "This is not understood."),
+        ("here there", "This is not understood."),
+        ("set swappiness many", "'many' is not a whole number."),
+        ("set swappiness 80 90", "'90' is too much."),
+        ("set zram 8G lz4 fast", "'fast' is too much."),
+        ("set zram off lz4", "'lz4' is too much."),
+        ("set ksm auto 100", "'100' is too much."),
+        ("set ksm on 100 20 5", "'5' is too much."),
+    ],
+)
+def test_what_makes_no_sense_is_2_and_a_sentence(
+    capsys: pytest.CaptureFixture[str], words: str, says: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["host", *words.split(), "--yes"])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lever", "values", "wish"),
+    [
+        ("swappiness", "80", {"value": 80}),
+        ("zram", "8G", {"size": "8G", "algorithm": ""}),
+        ("zram", "50% lz4", {"size": "50%", "algorithm": "lz4"}),
+        ("ksm", "off", {"mode": "off"}),
+        ("ksm", "on", {"mode": "on", "pages_to_scan": 1000, "sleep_ms": 20}),
+        ("ksm", "on 100", {"mode": "on", "pages_to_scan": 100, "sleep_ms": 20}),
+        ("ksm", "on 100 5", {"mode": "on", "pages_to_scan": 100, "sleep_ms": 5}),
+    ],
+)
+def test_words_become_what_the_api_takes(lever: str, values: str, wish: dict[str, Any]) -> None:
+    assert wish_of(lever, values.split()) == wish
+
+
+@pytest.mark.usefixtures("levers")
+def test_no_answer_to_the_question_changes_nothing(web: Served) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(CHECKOUT / "bin" / "fleet"), "host", "set", "swappiness", "80"],
+        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(FLEETDASH_VAR=str(web.folder)),
+    )  # fmt: skip
+    os.write(ours, b"\x04")  # Ctrl-D
+    written, said = process.communicate(timeout=30)
+    os.close(theirs)
+    os.close(ours)
+    assert (process.returncode, written) == (1, "")
+    assert said.endswith("Set swappiness? [y/N] fleet: Nothing was changed.\n")
