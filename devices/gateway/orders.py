@@ -1,7 +1,8 @@
 """Orders of the fleet to its devices: heard from Redis, pushed down their sockets.
 
 A device that is just connecting gets its order when it has joined; one that does not within
-`KEPT_S` gets none, and whoever gave it says so (`devices/services/ordering.py`).
+`KEPT_S`, or has booted anew since, gets none, and whoever gave it says so
+(`devices/services/ordering.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis.asyncio
 from django.conf import settings
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 
 from devices.services import orders
 from devices.services.orders import Order
+from devices.services.reporting import Report
 
 log = logging.getLogger(__name__)
 
@@ -29,32 +31,51 @@ HEALTH_S = 5
 Tell = Callable[[str, Order], bool]
 
 
+class _Kept(NamedTuple):
+    """An order, until when it is kept (monotonic), and the Unix time at which it was given."""
+
+    order: Order
+    until_s: float
+    given_at: float
+
+
 class KeptOrders:
     """The newest order of each device that was not there to hear it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._clock = clock
-        self._kept: dict[str, tuple[Order, float]] = {}
+        self._wall = wall
+        self._kept: dict[str, _Kept] = {}
 
     def add(self, serial: str, order: Order) -> None:
         """Keep an order for a while."""
         self._kept.pop(serial, None)  # the oldest come first
-        self._kept[serial] = order, self._clock() + KEPT_S
+        self._kept[serial] = _Kept(order, self._clock() + KEPT_S, self._wall())
         self._drop_old()
 
     def take(self, serial: str) -> Order | None:
         """The order that a device has to hear, which is kept no longer; None for none."""
         self._drop_old()
         kept = self._kept.pop(serial, None)
-        return kept[0] if kept else None
+        return kept.order if kept else None
+
+    def booted(self, report: Report) -> None:
+        """Keep no order that was meant for the boot before the one a device reports."""
+        kept = self._kept.get(report.serial)
+        if kept is not None and report.is_of_boot_after(kept.given_at):
+            del self._kept[report.serial]
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def _drop_old(self) -> None:
         now_s = self._clock()
-        for serial, (_, until_s) in list(self._kept.items()):
-            if until_s > now_s:
+        for serial, kept in list(self._kept.items()):
+            if kept.until_s > now_s:
                 return
             del self._kept[serial]
 

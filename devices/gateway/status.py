@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
+from devices.gateway import orders
 from devices.gateway.answer import Receive, Scope, Send, headers_of, messages, say
 from devices.gateway.errors import Refused
 from devices.gateway.ledger import ledger
@@ -35,6 +36,7 @@ async def status(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         report = await _read(scope, receive)
         await ledger().report(report)
+        orders.kept.booted(report)
     except Refused as refusal:
         await say(send, refusal.status, str(refusal))
     except Exception as error:

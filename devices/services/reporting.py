@@ -34,6 +34,14 @@ class Report:
     at: float
     uptime_s: float = 0.0
 
+    def is_of_boot_after(self, at: float) -> bool:
+        """Whether it tells of a boot that began after Unix time `at`, as far as clocks agree.
+
+        A clone that wakes does not boot: its kernel started as the template's.
+        """
+        began = self.at - self.uptime_s
+        return self.start != Device.Start.WARM and began > at - CLOCKS_S
+
 
 def secrets_of(serial: str) -> dict[str, str]:
     """The secrets of this device and of those that are starting, by serial.
@@ -78,8 +86,7 @@ def _counts(device: Device, report: Report) -> bool:
     """
     if device.state != State.REBOOTING:
         return State(device.state) in REPORTABLE
-    began = report.at - report.uptime_s
-    return report.start != Device.Start.WARM and began > device.state_since.timestamp() - CLOCKS_S
+    return report.is_of_boot_after(device.state_since.timestamp())
 
 
 def connected(serials: Sequence[str]) -> None:

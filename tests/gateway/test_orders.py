@@ -13,8 +13,10 @@ from devices.gateway.phoenix import Message
 from devices.gateway.protocol import Connection, Phase
 from devices.services import bus
 from devices.services.orders import CHANNEL, TAKEN
+from devices.services.reporting import Report
 from tests.api.served import ROWS, Served
 from tests.gateway.test_socket import ask, device
+from tests.gateway.test_status import BODY, report
 
 JOIN: tuple[Any, ...] = ("1", "1", "device", "phx_join", {})
 
@@ -53,6 +55,24 @@ def test_the_newest_order_is_kept_for_a_while() -> None:
     assert (kept.take("fd-2"), len(kept)) == (None, 0)
 
 
+@pytest.mark.parametrize(
+    ("start", "uptime_s", "heard"),
+    [("cold", 5.0, None), ("cold", 25.0, "shutdown"), ("warm", 5.0, "shutdown")],
+)
+def test_an_order_is_not_kept_for_a_boot_that_began_after_it(
+    start: str, uptime_s: float, heard: str | None
+) -> None:
+    kept = orders.KeptOrders(wall=lambda: 1000.0)
+    kept.add("fd-1", "shutdown")
+    kept.add("fd-2", "shutdown")
+    kept.booted(
+        Report(
+            serial="fd-1", version="0.1.0", slot="a", start=start, at=1020.0, uptime_s=uptime_s
+        )
+    )
+    assert (kept.take("fd-1"), kept.take("fd-2")) == (heard, "shutdown")
+
+
 def test_what_is_no_order_is_left_alone() -> None:
     told: list[str] = []
 
@@ -68,7 +88,7 @@ def test_what_is_no_order_is_left_alone() -> None:
 @pytest.fixture(scope="module")
 def away(gateway: Served) -> Served:
     """A gateway with devices of this file."""
-    gateway.python(ROWS + "devices(['ord-' + str(n) for n in range(3)], 'online')")
+    gateway.python(ROWS + "devices(['ord-' + str(n) for n in range(4)], 'online')")
     return gateway
 
 
@@ -129,3 +149,17 @@ def test_a_device_that_is_just_connecting_is_told_when_it_has_joined(
             said.append(json.loads(socket.recv(timeout=30)))
         assert [message[3] for message in said] == ["phx_reply", "extensions:get", "reboot"]
         assert was_taken(client, "ord-2")
+
+
+def test_a_kept_order_does_not_meet_the_next_boot(away: Served, client: redis.Redis) -> None:
+    """Told to shut down, it hung; it was powered off and on, reports, and joins in time."""
+    serial = "ord-3"
+    with device(away, serial) as socket:
+        give(client, "shutdown", serial)
+        # the order has been kept once a heartbeat that was sent after it is answered
+        ask(socket, None, "2", "phoenix", "heartbeat", {})
+        assert report(away, serial, json={**BODY, "uptime_s": 0.0}).status_code == 200
+        ask(socket, *JOIN)
+        assert json.loads(socket.recv(timeout=30))[3] == "extensions:get"
+        assert ask(socket, None, "3", "phoenix", "heartbeat", {})[3] == "phx_reply"
+    assert client.zscore(TAKEN, serial) is None
