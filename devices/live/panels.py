@@ -15,6 +15,7 @@ RECENT_OPERATIONS = 4
 SHOWN = tuple(state for state in State if state not in (State.ONLINE, State.GONE))
 ABSENT = "not on this machine"
 ASK_FROM = 100
+AT_ONCE_S = 1.0
 _ASKED_AGAIN = "It is asked again of those with which it failed; the others are left alone."
 RETRY_DETAILS = {
     "add": "As many new devices are added; those that failed stay until they are removed.",
@@ -79,6 +80,7 @@ def notices() -> dict[str, Any]:
 def operation(o: OperationView) -> dict[str, Any]:
     """One operation, in words."""
     of = o.done + o.failed + o.cancelled + o.pending
+    at_once = _at_once(o)
     return {
         "id": o.id,
         "title": words.operation(o.kind, o.count),
@@ -103,7 +105,8 @@ def operation(o: OperationView) -> dict[str, Any]:
         "failed": o.failed,
         "cancelled": o.cancelled,
         "percent": int(100 * (of - o.pending) / of) if of else 100,
-        "rate": words.rate(o.rate_per_s),
+        "rate": "" if at_once else words.rate(o.rate_per_s),
+        "spread": o.done > 1 and not at_once,
         "eta": words.duration(o.eta_s),
         "took": words.duration(o.seconds),
         "p50": words.duration(o.p50_s),
@@ -113,6 +116,11 @@ def operation(o: OperationView) -> dict[str, Any]:
         "held": o.held,
         "created_at": o.created_at,
     }
+
+
+def _at_once(o: OperationView) -> bool:
+    """Whether what was done took no time to speak of, so that a rate would say nothing."""
+    return o.kind == "tag" or (o.p95_s is not None and o.p95_s < AT_ONCE_S)
 
 
 def recent_operations() -> dict[str, Any]:

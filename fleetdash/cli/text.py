@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 GIB = 1 << 30
+AT_ONCE_S = 1.0
 # what a device is once an operation is done with it
 DONE = {
     "add": "online",
@@ -74,12 +75,12 @@ def moment(value: str | None) -> str:
 def progress(operation: dict[str, Any]) -> str:
     """Where an operation is, in a line."""
     ended = operation["done"] + operation["failed"] + operation["cancelled"]
-    said = f"{operation['done']} of {ended + operation['pending']} {done_word(operation)}"
+    said = f"{operation['done']:,} of {ended + operation['pending']:,} {done_word(operation)}"
     for name in ("failed", "cancelled"):
         if operation[name]:
-            said += f", {operation[name]} {name}"
+            said += f", {operation[name]:,} {name}"
     if operation["state"] == "running":
-        if operation["rate_per_s"]:
+        if operation["rate_per_s"] and not _at_once(operation):
             said += f", {operation['rate_per_s']:.1f}/s"
         if operation["eta_s"] is not None:
             said += f", {seconds(operation['eta_s'])} left"
@@ -91,12 +92,18 @@ def progress(operation: dict[str, Any]) -> str:
 def outcome(operation: dict[str, Any]) -> str:
     """How an operation ended, in a line."""
     said = f"{progress(operation)} in {seconds(operation['seconds'])}"
-    if operation["done"] > 1:
+    if operation["done"] > 1 and not _at_once(operation):
         said += f" ({operation['rate_per_s']:.1f}/s, half by {seconds(operation['p50_s'])}, "
         said += f"95 % by {seconds(operation['p95_s'])})"
     if operation["note"]:
         said += f"; {clean(operation['note'])}"
     return said
+
+
+def _at_once(operation: dict[str, Any]) -> bool:
+    """Whether what was done took no time to speak of, so that a rate would say nothing."""
+    p95_s = operation["p95_s"]
+    return operation["kind"] == "tag" or (p95_s is not None and p95_s < AT_ONCE_S)
 
 
 def done_word(operation: dict[str, Any]) -> str:

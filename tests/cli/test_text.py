@@ -49,5 +49,9 @@ def test_progress_and_outcome() -> None:
     assert text.outcome(ended) == (
         "9 of 10 online, 1 failed in 8.0 s (0.5/s, half by 3.0 s, 95 % by 7.5 s)"
     )
+    at_once = {**ended, "seconds": 180.0, "rate_per_s": 705.7, "p50_s": 0.0, "p95_s": 0.1}
+    assert text.outcome(at_once) == "9 of 10 online, 1 failed in 3 min 0 s"
+    tagged = {**ended, "kind": "tag", "failed": 0, "count": 12_000, "done": 12_000}
+    assert text.outcome(tagged) == "12,000 of 12,000 tagged in 8.0 s"
     one = {**ended, "kind": "remove", "done": 1, "failed": 0, "note": "there were only 1"}
     assert text.outcome(one) == "1 of 1 removed in 8.0 s; there were only 1"

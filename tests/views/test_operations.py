@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from devices.models import Operation, Target
+from devices.models import Device, Operation, Target
 from devices.states import State
 from tests.rows import a_device
 
@@ -159,3 +160,67 @@ def test_a_power_off_can_be_undone_and_says_what_that_does(
     assert "Undoing: powering on 1 device." in answer
     device.refresh_from_db()
     assert device.state == State.REQUESTED
+
+
+def _done(operation: Operation, host: Any, after_s: list[float]) -> None:
+    for seconds in after_s:
+        Target.objects.create(
+            operation=operation, device=a_device(host), outcome="done",
+            ended_at=operation.created_at + timedelta(seconds=seconds),
+        )
+
+
+def test_what_was_done_at_once_has_no_rate(client: Client, fleet_host: Any) -> None:
+    slow, fast = _operation(kind="add", state="succeeded"), _operation(kind="reboot")
+    tagging = _operation(kind="tag", state="succeeded")
+    _done(slow, fleet_host, [4.0, 8.0])
+    _done(fast, fleet_host, [0.003, 0.004])
+    _done(tagging, fleet_host, [1.7, 1.7])
+    # one that fails much later says nothing of the others
+    Target.objects.create(
+        operation=fast, device=a_device(fleet_host), outcome="failed", ended_at=fast.ended_at
+    )
+    said = [client.get(f"/operations/{o.id}/").content.decode() for o in (slow, fast, tagging)]
+    facts = "15.0/min · half of them within 4.0 s, 95 of 100 within 8.0 s"
+    assert facts in said[0]
+    stage = client.get("/").content.decode()
+    assert "2 done in 42 s · 15.0/min · p50 4.0 s · p95 8.0 s" in stage
+    assert (stage.count("p50"), stage.count("p95")) == (1, 1)
+    assert not any("half of them" in page for page in said[1:])
+
+
+def test_numbers_are_grouped_alike_in_titles_and_beside_them(
+    client: Client, fleet_host: Any
+) -> None:
+    running = _operation(kind="add", state="running", count=1200)
+    ended = _operation(kind="remove", state="failed", count=1100)
+    device = a_device(fleet_host).id
+    there = [a_device(fleet_host) for _ in range(2)]
+    Device.objects.bulk_create(
+        Device(
+            serial=f"sn-{n}", host=fleet_host, firmware=there[0].firmware, state=State.ONLINE,
+            state_since=running.created_at, requested_at=running.created_at, secret="s" * 43,
+        )
+        for n in range(1200)
+    )
+    ids = list(Device.objects.filter(id__gt=device).order_by("id").values_list("id", flat=True))
+    Target.objects.bulk_create(
+        Target(operation=running, device_id=number, outcome="done", ended_at=running.created_at)
+        for number in ids[:1100]
+    )
+    Target.objects.bulk_create(
+        Target(operation=ended, device_id=number, outcome="failed") for number in ids[:1100]
+    )
+    addresses = ["/", "/operations/", f"/operations/{running.id}/", f"/operations/{ended.id}/"]
+    pages = {address: client.get(address).content.decode() for address in addresses}
+    for address in addresses[:3]:
+        assert "<b>1,100</b> of 1,100" in pages[address]
+    assert "1,100 failed" in pages["/"] and "1,100 failed" in pages["/operations/"]
+    assert "failed 1,100" in pages[addresses[3]] and "1,100 in all" in pages[addresses[3]]
+    assert 'max="1100" value="1100"' in pages["/"] and 'data-ended="1100"' in pages["/"]
+    assert "Add 1,000 devices?" in pages["/"] and "Remove 1,000 devices?" in pages["/"]
+    assert "1–50 of 1,203" in client.get("/devices/?size=50").content.decode()
+    assert "1,201–1,203 of 1,203" in client.get("/devices/?size=50&page=25").content.decode()
+    for address in addresses[1:]:
+        text = re.sub(r"<[^>]*>", " ", pages[address][pages[address].index("<main") :])
+        assert not re.findall(r"(?<![-+−\d.,:])\d{4,}(?![-\d:])", text)

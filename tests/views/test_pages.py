@@ -54,7 +54,7 @@ def test_every_page_has_the_strict_policy_and_nothing_inline(
 
 def test_an_empty_fleet_says_what_to_do(client: Client, db: None) -> None:
     page = client.get("/").content.decode()
-    assert "No devices yet. Press <b>+1</b>." in page
+    assert 'No devices yet. <span class="press">Press <b>+1</b>.</span>' in page
     assert "No machine has registered yet" in page
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
+from devices.live import fragments
 from devices.models import Operation, Token
 from devices.services import tokens
 from tests.rows import a_device
@@ -66,6 +67,16 @@ def test_the_wall_holds_nothing_that_could_change_the_fleet(
         for word in ("<form", "csrf", "hx-post", "hx-headers", "/operations/"):
             assert word not in page.lower(), word
         assert settings.CSRF_COOKIE_NAME not in answer.cookies
+
+
+def test_an_empty_wall_names_no_button_at_first_nor_later(client: Client, db: None) -> None:
+    page = client.get("/wall").content.decode()
+    later = fragments.render(frozenset({fragments.COUNTS}), {}, 0.0).fragments[0].html
+    hint = '<span class="press">Press <b>+1</b>.</span>'
+    assert (hint in page, hint in later) == (True, True)
+    # one rendering serves both pages, and the wall's sheet leaves the hint out
+    sheet = (settings.BASE_DIR / "static/css/wall.css").read_text()
+    assert ".wallpage .press { display: none; }" in sheet
 
 
 def test_a_revoked_link_is_dark_and_says_why(screen: Client, link: str, htmx: Any) -> None:
