@@ -31,6 +31,7 @@ from devices.services import (
     reaping,
     shortcomings,
     starting,
+    strangers,
     templates,
     transitions,
 )
@@ -142,11 +143,18 @@ def _settle_spawning(device: Device, alive: bool) -> None:
 
 
 def sweep(host_name: str) -> None:
-    """End guests and remove folders of devices that have failed, are gone or never had a row."""
+    """End guests and remove folders of devices that have failed, are gone or never had a row.
+
+    Those of devices that seem to be in another database are left alone.
+    """
     folder = guests.guests_folder()
     if not folder.is_dir():
         return
-    serials = [each.name for each in folder.iterdir() if each.is_dir()]
+    # whatever else a file system puts there is nobody's guest
+    serials = [
+        each.name for each in folder.iterdir()
+        if guests.SERIAL.fullmatch(each.name) and each.is_dir()
+    ]
     wanted = set(
         Device.objects.filter(serial__in=serials, state__in=LIVING).values_list(
             "serial", flat=True
@@ -155,7 +163,8 @@ def sweep(host_name: str) -> None:
     Device.objects.on(host_name).filter(state=State.FAILED, pid__isnull=False).exclude(
         serial__in=serials
     ).update(pid=None, start_time=None)
-    strays = sorted(set(serials) - wanted - templates.OWN_FOLDERS)
+    not_wanted = set(serials) - wanted - templates.OWN_FOLDERS
+    strays = sorted(not_wanted - strangers.among(host_name, not_wanted))
     if not strays:
         return
     identities = {serial: GuestFolder(folder / serial).read_process() for serial in strays}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from devices.models import Device, Host
+from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
 from devices.services import (
     bus,
@@ -20,8 +22,11 @@ from devices.services import (
 )
 from devices.states import State
 from tests.rows import a_device, a_host
+from tests.services.test_powering import Begin, begin
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+__all__ = ["begin"]
 
 
 @pytest.fixture
@@ -105,3 +110,37 @@ def test_what_was_said_of_devices_that_are_gone_is_forgotten(host: Host) -> None
     bus.client().hset(bus.HEALTH, mapping={gone.serial: b"{}", online.serial: b"{}"})
     retention.tidy()
     assert bus.remembered() == {online.serial}
+
+
+def test_what_is_no_guests_folder_is_left_alone(host: Host) -> None:
+    (guests.guests_folder() / "lost+found").mkdir()
+    (guests.guests_folder() / "fd-900001").mkdir()
+    tending.sweep("here")
+    assert [each.name for each in guests.guests_folder().iterdir()] == ["lost+found"]
+
+
+def test_the_disks_of_another_database_are_left_alone(
+    host: Host, begin: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
+    guest = begin(Device(serial="fd-900001"))
+    running, off, stray = (GuestFolder(guests.folder(f"fd-90000{n}")) for n in (1, 2, 3))
+    off.create()
+    off.overlay.write_bytes(b"disk")
+    an_hour_ago = time.time() - 3600
+    for each in (running.process, off.overlay):
+        os.utime(each, (an_hour_ago, an_hour_ago))
+    for _ in range(2):
+        tending.sweep("here")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "does not know: 2" in caplog.text
+    assert "DATABASE_URL" in caplog.text
+    # nor are they strays of the first device that is added to it
+    a_device(host)
+    stray.create()
+    stray.overlay.write_bytes(b"disk")
+    os.utime(stray.overlay, (time.time() + 1, time.time() + 1))
+    tending.sweep("here")
+    assert guest.poll() is None
+    left = {each.name for each in guests.guests_folder().iterdir()}
+    assert left == {"fd-900001", "fd-900002"}
+    assert (running.overlay.exists(), off.overlay.exists()) == (True, True)
