@@ -39,13 +39,17 @@ def path_of(run: Path, name: str) -> Path:
 
 
 def write(run: Path, name: str, pid: int) -> Record:
-    """Record the process that has this number now; raises ProcessGone."""
+    """Record the process that has this number now; raises ProcessGone, OSError."""
     identity = ProcessIdentity.of(pid)
     record = Record(name, identity.boot_id, pid, identity.start_time, time.time())
     file = path_of(run, name)
     new = file.with_suffix(f".{pid}.new")
-    new.write_text(json.dumps(asdict(record)))
-    os.replace(new, file)
+    try:
+        new.write_text(json.dumps(asdict(record)))
+        os.replace(new, file)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
     return record
 
 

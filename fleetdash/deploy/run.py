@@ -1,110 +1,47 @@
-"""Becomes one of our processes: ends a predecessor, records itself, opens sockets, drops root.
+"""Starts one of our processes, in the place of this one; holds back one that cannot be started.
 
 python -m fleetdash.deploy.run NAME
+
+The supervisor starts again at once whatever ends, so the pause is made here, for whatever reason a
+start fails: settings and what needs them are loaded where that is caught.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import time
-from pathlib import Path
+import traceback
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
 
-from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
-from fleetdash.deploy import installation, processes, records, sockets, users
-from fleetdash.deploy.errors import DeployError
+from fleetdash.deploy.errors import DeployError, sentence_of
 
-# half of it passes before SIGKILL; what a task left half done is done again by the next round
-PREDECESSOR_DEADLINE_S = 5.0
-# started again at once, but one that fails at once is started no more than twice in this time
+# one that fails at once is started no more than twice in this time, in seconds
 BACK_OFF_S = 2.0
-LEAST_OPEN_FILES = 65536
-
-
-def pause_s(predecessor: records.Record | None, now: float) -> float:
-    """How long to wait before starting, in seconds: a process that keeps failing is held back."""
-    if predecessor is None:
-        return 0.0
-    return max(0.0, min(BACK_OFF_S, predecessor.started_at + BACK_OFF_S - now))
-
-
-def take_over(run: Path, name: str) -> None:
-    """End whoever was recorded under this name and still runs, and record this process instead.
-
-    Raises DeployError for one that survives SIGKILL.
-    """
-    predecessor = records.read(run, name)
-    if predecessor and predecessor.pid != os.getpid() and predecessor.is_alive():
-        print(f"ending {name} {predecessor.pid}, left by an earlier start", flush=True)
-        if records.end([predecessor], deadline_s=PREDECESSOR_DEADLINE_S):
-            raise DeployError(
-                f"{name} (process {predecessor.pid}) of an earlier start cannot be ended; "
-                "it hangs in the kernel."
-            )
-    time.sleep(pause_s(predecessor, time.time()))
-    records.write(run, name, os.getpid())
-
-
-def _prefer_others_to_be_killed() -> None:
-    try:
-        Path("/proc/self/oom_score_adj").write_text(str(processes.OURS_OOM_SCORE_ADJ))
-    except OSError:
-        return  # only root may lower it
-
-
-def _come_before_guests(nice: int) -> None:
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
-        Path("/proc/self/autogroup").write_text(str(processes.OURS_SESSION_NICE))
-    except OSError:
-        return  # only root may; or a kernel without autogroups
-
-
-def _raise_open_files() -> None:
-    """A thousand guests are as many consoles in the worker, sockets in the gateway."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(hard, LEAST_OPEN_FILES) if os.geteuid() == 0 else hard
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
-    except (OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def become(name: str) -> None:
-    """Turn into the process of this name; raises DeployError."""
-    process = processes.DECLARED[name]
-    take_over(settings.VAR_DIR / "run", name)
-    opened = sockets.open_for(process)
-    arguments = processes.command(
-        process, sys.executable, {each: sock.fileno() for each, sock in opened.items()}
-    )
-    _prefer_others_to_be_killed()
-    _come_before_guests(process.nice)
-    _raise_open_files()
-    if process.keeps_root:
-        os.umask(0o077)
-    else:
-        os.umask(0o027)
-        if os.environ.get(installation.USERS_VARIABLE):
-            users.become(installation.FLEET_USER)
-    os.execvp(arguments[0], arguments)
 
 
 def main() -> int:
-    """Become the process named on the command line."""
-    if len(sys.argv) != 2 or sys.argv[1] not in processes.DECLARED:
-        print(f"usage: run {{{','.join(processes.DECLARED)}}}", file=sys.stderr)
+    """Become the process named on the command line; returns only when that fails."""
+    if len(sys.argv) != 2:
+        print("usage: run NAME", file=sys.stderr)
         return 2
+    name = sys.argv[1]
     try:
-        become(sys.argv[1])
-    except DeployError as error:
-        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        from fleetdash.deploy import becoming
+
+        becoming.become(name)
+    except (DeployError, ImproperlyConfigured) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"{name}: {sentence_of(error)}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    sys.stderr.flush()
+    time.sleep(BACK_OFF_S)
+    return 1
 
 
 if __name__ == "__main__":

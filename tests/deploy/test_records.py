@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -8,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetdash.deploy import records, run
+from fleetdash.deploy import becoming, records
 from fleetdash.deploy.records import Record
+from fleetdash.deploy.run import BACK_OFF_S
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -58,7 +61,7 @@ def test_a_start_ends_its_predecessor_even_one_deaf_to_sigterm(tmp_path: Path) -
         assert deaf.stdout
         deaf.stdout.readline()
         records.write(tmp_path, "web", deaf.pid)
-        run.take_over(tmp_path, "web")
+        becoming.take_over(tmp_path, "web")
         assert deaf.wait(timeout=5) == -9
     own = records.living(tmp_path, "web")
     assert own is not None
@@ -71,5 +74,39 @@ def test_a_start_ends_its_predecessor_even_one_deaf_to_sigterm(tmp_path: Path) -
 def test_a_process_that_ends_at_once_is_held_back(started_ago_s: float, pause_s: float) -> None:
     now = time.time()
     predecessor = Record("web", "", 1, 1, now - started_ago_s)
-    assert run.pause_s(predecessor, now) == pytest.approx(pause_s)
-    assert run.pause_s(None, now) == 0.0
+    assert becoming.pause_s(predecessor, now) == pytest.approx(pause_s)
+    assert becoming.pause_s(None, now) == 0.0
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, _text: str) -> int:
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        records.write(tmp_path, "web", sleeper.pid)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_cannot_even_be_started_is_held_back_too() -> None:
+    bad = {
+        "FLEETDASH_PORT": ("many", "beat: FLEETDASH_PORT='many' is not a whole number"),
+        "FLEETDASH_VAR": ("/dev/null", "beat: /dev/null"),
+    }
+    began = time.monotonic()
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "fleetdash.deploy.run", "beat"],
+            env={"PATH": os.environ["PATH"], name: value},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, (value, _) in bad.items()
+    ]
+    for process, (_, said) in zip(started, bad.values(), strict=True):
+        _, heard = process.communicate(timeout=60)
+        assert (process.returncode, said in heard, "Traceback" in heard) == (1, True, False), heard
+        assert time.monotonic() - began > BACK_OFF_S
