@@ -41,13 +41,16 @@ def ask(what: str, question: dict[str, Any], *, place: Place | None = None) -> d
     )
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-6:]
-        raise DeployError("The database could not be made ready; it said:\n" + "\n".join(said))
+        raise DeployError("The database could not be asked; it said:\n" + "\n".join(said))
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
 def prepare(question: dict[str, Any]) -> dict[str, Any]:
-    """Migrate, make host and firmware known; says whether an admin and bin/fleet's token exist."""
+    """Migrate, make host and firmware known; says whether an admin and bin/fleet's token exist.
+
+    With `guests_ended` it also does what a bin/down could not do any more.
+    """
     from django.conf import settings
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
@@ -56,6 +59,8 @@ def prepare(question: dict[str, Any]) -> dict[str, Any]:
     from devices.services import firmware, hosts, tokens
 
     call_command("migrate", interactive=False, verbosity=0)
+    if question["guests_ended"]:
+        gone({})
     hosts.register(
         name=settings.HOST_NAME,
         inventory=inventory.take(),
@@ -88,13 +93,21 @@ def accounts(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def gone(_question: dict[str, Any]) -> dict[str, Any]:
-    """After bin/down: no device of this host is left, and what was set on it is put back."""
+    """After bin/down: no device of this host is left, and what was set on it is put back.
+
+    A database that has yet to be migrated is left as it is, and `waits` is true.
+    """
     from django.conf import settings
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
 
     from devices.services import levers, reaping
 
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return {"devices": 0, "waits": True}
     levers.forget(settings.HOST_NAME)
-    return {"devices": reaping.all_gone(settings.HOST_NAME)}
+    return {"devices": reaping.all_gone(settings.HOST_NAME), "waits": False}
 
 
 PARTS = {"prepare": prepare, "accounts": accounts, "gone": gone}

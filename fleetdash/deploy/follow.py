@@ -7,19 +7,22 @@ import time
 import urllib.error
 import urllib.request
 
-from fleetdash.deploy import cli_file, supervision
+from fleetdash.deploy import cli_file, starts, supervision
 from fleetdash.deploy.installation import Installation
 from fleetdash.deploy.progress import Progress
 
 LOOK_EVERY_S = 2.0
 
 
-def until_interrupted(here: Installation, progress: Progress) -> None:
-    """Print a line whenever processes or counts change; returns at Ctrl-C."""
+def until_interrupted(here: Installation, progress: Progress, start: str) -> None:
+    """Print a line whenever processes or counts change; returns at Ctrl-C.
+
+    Also returns when that start of the fleet is over, which somebody else has seen to.
+    """
     progress.line("Ctrl-C stops everything, guests too.")
     said = ("", "")
     try:
-        while True:
+        while not starts.is_over(here.run, start):
             now = (_processes(here), _devices(here))
             if now != said:
                 progress.line(time.strftime("%H:%M:%S  ") + "; ".join(part for part in now if part))

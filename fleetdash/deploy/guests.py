@@ -9,6 +9,8 @@ from devices.qemu.guest_folder import NO_DEVICES, GuestFolder
 from devices.qemu.process_identity import ProcessIdentity, end_all
 
 END_DEADLINE_S = 20.0
+# lies in `var` from the end of all guests until the database says that their devices are gone
+_ENDED = "guests-ended"
 
 
 def recorded(var: Path) -> list[ProcessIdentity]:
@@ -33,6 +35,13 @@ def of_devices(var: Path) -> list[ProcessIdentity]:
     return [identity for identity in found if identity and identity.is_alive()]
 
 
+def has_devices(var: Path) -> bool:
+    """Whether the database has to know devices of this folder: they have disks here, or it has
+    yet to be told that they are gone."""
+    disks = var.glob("guests/*/overlay.qcow2")
+    return are_ended(var) or any(each.parent.name not in NO_DEVICES for each in disks)
+
+
 def end_unfinished(var: Path) -> list[ProcessIdentity]:
     """End guests that prove an accelerator for a bin/up that has ended.
 
@@ -50,9 +59,23 @@ def end_unfinished(var: Path) -> list[ProcessIdentity]:
 
 
 def end_everyone(var: Path) -> list[ProcessIdentity]:
-    """End all guests and remove their folders; gives those that survived."""
+    """End all guests and remove their folders; gives those that survived.
+
+    Without survivors `are_ended` holds from then on.
+    """
     survivors = end_all(running(var), deadline_s=END_DEADLINE_S, grace_s=1.0)
     if not survivors:
+        (var / _ENDED).touch()
         for folder in var.joinpath("guests").glob("*/"):
             shutil.rmtree(folder, ignore_errors=True)
     return survivors
+
+
+def are_ended(var: Path) -> bool:
+    """Whether all guests were ended and the database may not know that their devices are gone."""
+    return (var / _ENDED).exists()
+
+
+def gone_is_told(var: Path) -> None:
+    """The database knows."""
+    (var / _ENDED).unlink(missing_ok=True)

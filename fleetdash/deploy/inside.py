@@ -1,6 +1,6 @@
 """The second half of bin/up, run where the processes will run and see what they see.
 
-python -m fleetdash.deploy.inside
+python -m fleetdash.deploy.inside [--complete]
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from fleetdash.deploy import (
     cli_file,
     database,
     firmwares,
+    guests,
+    lock,
     processes,
     redis_conf,
+    starts,
     static_files,
     supervision,
     waiting,
 )
-from fleetdash.deploy.errors import DeployError
+from fleetdash.deploy.errors import DeployError, sentence_of
 from fleetdash.deploy.installation import MISSING_VARIABLE
 from fleetdash.deploy.progress import Progress
 
@@ -52,6 +55,7 @@ def prepare_everything(var: Path, checkout: Path, progress: Progress) -> dict[st
         static_files.collect(settings.STATIC_ROOT)
     with progress.step("Database"):
         answer = database.ask("prepare", _question(var, images, proofs))
+        guests.gone_is_told(var)
     (var / "run" / "redis.conf").write_text(redis_conf.redis_conf(folder=var / "redis"))
     return answer
 
@@ -65,9 +69,20 @@ def start_everything(var: Path, checkout: Path, progress: Progress) -> None:
         text = supervision.configuration(var, checkout, wanted, as_root=os.geteuid() == 0)
         (var / "run" / "supervisord.conf").write_text(text)
         supervision.start(var, checkout)
+        starts.allow_restarting(var / "run")
     with progress.step("Processes answer"):
         waiting.until_ready(var, [each.name for each in wanted], since=began)
     make_accounts(var, answer, progress)
+
+
+def complete(var: Path, progress: Progress) -> None:
+    """Go on with a start that had come as far as a supervisor; raises DeployError."""
+    run = var / "run"
+    supervisor = supervision.living(run)
+    since = supervisor.started_at - 1.0 if supervisor else 0.0
+    with progress.step("Processes answer"):
+        waiting.until_ready(var, list(supervision.states(run)), since=since)
+    make_accounts(var, {"has_admin": False, "token_works": False}, progress)
 
 
 def _cache(var: Path) -> Path:
@@ -89,6 +104,7 @@ def _question(
         "missing_protections": [sentence for sentence in missing.split("\n") if sentence],
         "firmwares": [str(image.folder) for image in images.values()],
         "token": cli_file.read(var).token,
+        "guests_ended": guests.are_ended(var),
     }
 
 
@@ -108,12 +124,19 @@ def make_accounts(var: Path, answer: dict[str, Any], progress: Progress) -> None
 
 def main() -> int:
     """Start everything; the sentence of what went wrong goes to standard error."""
+    lock.share()
     django.setup()
     progress = Progress()
     try:
-        start_everything(settings.VAR_DIR, settings.BASE_DIR, progress)
-    except (DeployError, FirmwareError, QemuError, OSError) as error:
+        if sys.argv[1:] == ["--complete"]:
+            complete(settings.VAR_DIR, progress)
+        else:
+            start_everything(settings.VAR_DIR, settings.BASE_DIR, progress)
+    except (DeployError, FirmwareError, QemuError) as error:
         print(f"\nbin/up: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\nbin/up: {sentence_of(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
 from devices.services import confined
+from fleetdash.deploy.errors import DeployError
 
 SEEN_BELOW = Path("/run/fleetdash")
 
@@ -73,3 +75,35 @@ def here(checkout: Path, var: Path) -> Installation:
         checkout=Path(os.environ.get(CHECKOUT_VARIABLE) or checkout.resolve()),
         var=Path(os.environ.get(REAL_VAR_VARIABLE) or var.resolve()),
     )
+
+
+def of_environment() -> Installation:
+    """This checkout's installation in the folder that FLEETDASH_VAR names, without the settings.
+
+    Reading those may already take the rights of who started the fleet. Raises DeployError for a
+    fleet that belongs to another user.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    found = here(checkout, Path(os.environ.get("FLEETDASH_VAR") or checkout / "var").absolute())
+    _check_owner(found)
+    return found
+
+
+def _check_owner(found: Installation) -> None:
+    secrets = found.var / "secrets"
+    caller = os.geteuid()
+    try:
+        owner = secrets.stat().st_uid
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        owner = 0
+    if caller in (0, owner):
+        return
+    if owner == 0:
+        raise DeployError("This fleet belongs to root: run it with sudo.")
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"user {owner}"
+    raise DeployError(f"This fleet belongs to {name}: run it as that user.")

@@ -90,9 +90,15 @@ def socket_of(run: Path) -> Path:
 def start(var: Path, checkout: Path) -> records.Record:
     """Start the supervisor in a session of its own and wait until it answers.
 
-    Raises DeployError with its last words when it does not.
+    Raises DeployError with its last words when it does not, and where one runs already: two would
+    end each other's processes.
     """
     run = var / "run"
+    present = living(run)
+    if present is not None:
+        raise DeployError(
+            f"A supervisor was started meanwhile (process {present.pid}); try again."
+        )
     with contextlib.suppress(FileNotFoundError):
         socket_of(run).unlink()
     with (var / "log" / "supervisord.out").open("wb") as out:

@@ -16,6 +16,9 @@ from fleetdash.deploy import processes, records, sockets
 from fleetdash.deploy.errors import DeployError
 
 DEADLINE_S = 120.0
+# longer than one that fails at once lives
+STEADY_S = 6.0
+STEADY_DEADLINE_S = 60.0
 LAST_LINES = 8
 
 
@@ -40,6 +43,31 @@ def until_ready(
                 f"{var}/log/{name}.log ends:\n{last_lines(var / 'log' / f'{name}.log')}"
             )
         time.sleep(0.1 if missing else 0.0)
+
+
+def until_steady(
+    var: Path, names: Collection[str], *, deadline_s: float = STEADY_DEADLINE_S
+) -> None:
+    """Return once all these processes have run for some seconds, which they usually have.
+
+    Raises DeployError with the last words of one that keeps ending.
+    """
+    until = time.monotonic() + deadline_s
+    while restless := {name for name in names if not _is_steady(var / "run", name)}:
+        if time.monotonic() > until:
+            name = min(restless)
+            raise DeployError(
+                f"fleetdash runs, but {', '.join(sorted(restless))} ended again and again for "
+                f"{deadline_s:.0f} s. {var}/log/{name}.log ends:\n"
+                f"{last_lines(var / 'log' / f'{name}.log')}"
+            )
+        time.sleep(0.2)
+
+
+def _is_steady(run: Path, name: str) -> bool:
+    record = records.living(run, name)
+    # a clock that was put back makes no process young
+    return record is not None and not 0.0 <= time.time() - record.started_at < STEADY_S
 
 
 def _ask_for_progress() -> bool:

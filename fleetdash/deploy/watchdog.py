@@ -21,13 +21,12 @@ from django.conf import settings
 
 from devices.qemu.errors import ProcessGone
 from devices.services import bus
-from fleetdash.deploy import records, supervision
+from fleetdash.deploy import records, starts, supervision
 from fleetdash.deploy.errors import DeployError
 
 LOOK_EVERY_S = 5.0
 SILENT_S = 90.0
 END_DEADLINE_S = 20.0
-STOPPING = "stopping"
 # the worker beats because control asks it to: a silent control says nothing of the worker
 BLAMED_IN_ORDER = (("control", ("control", "beat")), ("worker", ("worker",)))
 INDEPENDENT = (("poller", ("poller",)),)
@@ -78,7 +77,7 @@ def watch(run: Path) -> None:
     while True:
         supervisor = supervision.living(run)
         if supervisor is None:
-            if not (run / STOPPING).exists():
+            if not starts.is_stopping(run):
                 _say("the supervisor is gone and is started again")
                 supervision.start(settings.VAR_DIR, Path.cwd())
             return  # its own watchdog takes over

@@ -54,6 +54,16 @@ def test_a_second_up_says_where_it_runs_and_starts_nothing(fleet: Fleet) -> None
     assert fleet.processes() == before
 
 
+def test_a_start_that_was_interrupted_before_the_accounts_is_gone_on_with(fleet: Fleet) -> None:
+    before, password = fleet.processes(), fleet.admin_password
+    (fleet.var / "secrets" / "cli.json").unlink()
+    output = fleet.up()
+    assert "did not come to its end" in output
+    assert f"runs already: {fleet.url}" in output
+    assert ready(fleet)
+    assert (fleet.processes(), fleet.admin_password) == (before, password)
+
+
 def test_the_password_is_shown_once_and_kept_nowhere(fleet: Fleet) -> None:
     assert fleet.output.count(fleet.admin_password) == 1
     for place in ("log", "run", "secrets"):

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleetdash.deploy import given, guests
+from fleetdash.deploy.errors import DeployError
+
+POSTGRESQL = "postgres://fleet:hidden@db.example:5433/fleet"
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    """A folder in which bin/up has been, as host `here`, with PostgreSQL; one device is there."""
+    (tmp_path / "secrets").mkdir()
+    given.write(tmp_path, "here", {"DATABASE_URL": POSTGRESQL, "TERM": "dumb"})
+    for name in ("fd-000001", "template"):
+        (tmp_path / "guests" / name).mkdir(parents=True)
+        (tmp_path / "guests" / name / "overlay.qcow2").touch()
+    return tmp_path
+
+
+def test_bin_down_finds_what_bin_up_was_given(var: Path) -> None:
+    assert given.path_of(var).stat().st_mode & 0o777 == 0o600
+    shell = {"REDIS_URL": "redis://elsewhere", "TERM": "xterm"}
+    given.restore(var, shell)
+    assert shell == {"DATABASE_URL": POSTGRESQL, "FLEETDASH_HOST": "here", "TERM": "xterm"}
+
+
+def test_without_a_record_the_environment_is_as_it_is(tmp_path: Path) -> None:
+    shell = {"DATABASE_URL": POSTGRESQL}
+    given.restore(tmp_path, shell)
+    assert shell == {"DATABASE_URL": POSTGRESQL}
+    given.check(tmp_path, "here", shell)
+
+
+def test_devices_are_not_given_to_a_database_that_does_not_know_them(var: Path) -> None:
+    with pytest.raises(DeployError, match=r"database fleet on db\.example:5433.*fleetdash\.sqlite3"):
+        given.check(var, "here", {})
+    given.check(var, "here", {"DATABASE_URL": POSTGRESQL.replace("hidden", "changed")})
+    with pytest.raises(DeployError, match="Set FLEETDASH_HOST=here, or end these devices"):
+        given.check(var, "there", {"DATABASE_URL": POSTGRESQL})
+
+
+def test_the_usual_database_may_be_named_or_not(var: Path) -> None:
+    given.write(var, "here", {})
+    given.check(var, "here", {"DATABASE_URL": f"sqlite:///{var}/db/fleetdash.sqlite3"})
+    with pytest.raises(DeployError, match="Unset DATABASE_URL") as refused:
+        given.check(var, "here", {"DATABASE_URL": POSTGRESQL})
+    assert "hidden" not in str(refused.value)
+
+
+def test_without_devices_everything_may_be_chosen_anew(var: Path) -> None:
+    assert guests.end_everyone(var) == []
+    with pytest.raises(DeployError):  # the old database has yet to hear that they are gone
+        given.check(var, "here", {})
+    guests.gone_is_told(var)
+    given.check(var, "there", {})
