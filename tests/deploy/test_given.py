@@ -36,7 +36,7 @@ def test_without_a_record_the_environment_is_as_it_is(tmp_path: Path) -> None:
 
 
 def test_devices_are_not_given_to_a_database_that_does_not_know_them(var: Path) -> None:
-    with pytest.raises(DeployError, match=r"database fleet on db\.example:5433.*fleetdash\.sqlite3"):
+    with pytest.raises(DeployError, match=r"fleet on db\.example:5433.*fleetdash\.sqlite3"):
         given.check(var, "here", {})
     given.check(var, "here", {"DATABASE_URL": POSTGRESQL.replace("hidden", "changed")})
     with pytest.raises(DeployError, match="Set FLEETDASH_HOST=here, or end these devices"):

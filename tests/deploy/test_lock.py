@@ -18,10 +18,9 @@ SHARING = (
 
 def test_a_second_one_is_refused_and_told_who_is_at_work(tmp_path: Path) -> None:
     var = tmp_path / "var"
-    with lock.held(var):
-        with pytest.raises(DeployError, match=rf"at work here \(process {os.getpid()}\)"):
-            with lock.held(var):
-                pass
+    refused = pytest.raises(DeployError, match=rf"at work here \(process {os.getpid()}\)")
+    with lock.held(var), refused, lock.held(var):
+        pass
     with lock.held(var):
         pass
 
@@ -48,9 +47,9 @@ def test_the_second_half_of_bin_up_goes_on_holding_it(tmp_path: Path) -> None:
         )
         assert half.stdout
         assert half.stdout.readline() == b"shared\n"
-    with half:
-        with pytest.raises(DeployError, match=rf"\(process {half.pid}\)"), lock.held(tmp_path):
-            pass
+    refused = pytest.raises(DeployError, match=rf"\(process {half.pid}\)")
+    with half, refused, lock.held(tmp_path):
+        pass
     with lock.held(tmp_path):
         pass
 

@@ -21,6 +21,7 @@ from fleetdash.deploy import (
     bringing_up,
     cli_file,
     follow,
+    place,
     ports,
     records,
     starts,
@@ -116,8 +117,8 @@ def test_a_start_that_did_not_come_to_its_end_is_gone_on_with(
         cli_file.write(here.var, cli_file.Access("http://here", "token"))
         return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(bringing_up.subprocess, "run", run)
-    monkeypatch.setattr(bringing_up.place, "of", lambda _: bringing_up.Place([], "python", {}, []))
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(place, "of", lambda _: place.Place([], "python", {}, []))
     bringing_up.complete(here, progress, -1)
     assert [command[-1] for command in commands] == ["--complete"]
     assert "fleetdash runs already: http://here" in out.getvalue()
