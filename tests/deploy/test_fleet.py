@@ -126,7 +126,8 @@ def test_another_fleet_on_a_taken_port_starts_nothing(fleet: Fleet) -> None:
         assert "FLEETDASH_PORT" in done.stderr
         assert "Traceback" not in done.stderr
         assert other.processes() == {}
-        assert other.leftovers() == []
+        # merging is the machine's: the fleet that runs may be about to take it up
+        assert set(other.leftovers()) <= {"settings of the kernel's merging"}
     finally:
         remove(other)
 
