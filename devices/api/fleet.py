@@ -26,7 +26,10 @@ router = Router()
 
 @router.get("/summary", response=SummaryOut, summary="The fleet in one answer")
 def summary(request: HttpRequest) -> dict[str, Any]:
-    """Counts by state, hosts with their newest sample, the newest operations, the firmware."""
+    """Counts by state, hosts with their newest sample, operations, the firmware.
+
+    Of operations, all that run and then the newest.
+    """
     return service.summary()
 
 

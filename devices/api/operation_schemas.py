@@ -21,6 +21,8 @@ class OperationIn(Schema):
     """What is asked of many devices: of a `count`, of the `serials` named, or of those `matching`.
 
     `add` takes a count, a start and an architecture. `tag` takes `add_tags`, `remove_tags` or both.
+    With `matching`, `confirmed` is how many devices a person was asked about: nothing is begun when
+    noticeably more or fewer match by then.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -31,6 +33,7 @@ class OperationIn(Schema):
     architecture: Literal["arm64", "x64"] = "arm64"
     serials: Annotated[list[Serial], Field(min_length=1, max_length=MOST)] | None = None
     matching: DeviceFilter | None = None
+    confirmed: Annotated[int, Field(strict=True, ge=0, lt=1 << 31)] | None = None
     add_tags: Tags | None = None
     remove_tags: Tags | None = None
 
@@ -50,6 +53,11 @@ class OperationIn(Schema):
             raise ValueError("count is missing.")
         if len(named) != 1:
             raise ValueError(f"{self.kind} takes one of {', '.join(takes)}.")
+        for name in ("start", "architecture"):
+            if name in self.model_fields_set and self.kind != "add":
+                raise ValueError(f"{name} belongs to add: matching says which devices are meant.")
+        if self.confirmed is not None and self.matching is None:
+            raise ValueError("confirmed belongs to matching.")
         if (self.kind == "tag") != (self.add_tags is not None or self.remove_tags is not None):
             raise ValueError("tag, and nothing else, takes add_tags or remove_tags.")
         return self

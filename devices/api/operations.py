@@ -13,7 +13,7 @@ from devices.api.cursors import Cursor, cursor_of, number_of
 from devices.api.operation_schemas import OperationIn, OperationOut, OperationsOut
 from devices.api.schemas import ProblemOut
 from devices.models import Operation
-from devices.services import acting, asked
+from devices.services import acting, asked, retrying
 from devices.services import operations as service
 from devices.services import undo as undoing
 from devices.services.progress import OperationView
@@ -27,7 +27,8 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=64,
-        description="Asking again with the same key gives the operation of the first time.",
+        description="Asking for the same with the same key gives the operation of the first time; "
+        "asking for something else with it is refused (409). Your keys are yours alone.",
     ),
 ]
 OperationId = Annotated[int, Path(ge=1, lt=1 << 63)]
@@ -59,7 +60,8 @@ def ask(
         operation = acting.request(
             wish.kind,
             serials=wish.serials,
-            matching=wish.matching.wanted() if wish.matching else None,
+            matching=None if wish.matching is None else wish.matching.wanted(),
+            confirmed=wish.confirmed,
             parameters=wish.parameters(),
             actor=user,
             idempotency_key=idempotency_key,
@@ -141,5 +143,5 @@ def retry(
     request: HttpRequest, operation_id: OperationId, idempotency_key: IdempotencyKey = None
 ) -> Status[OperationView]:
     """Ask the same again of the devices on which it failed; gives the new operation."""
-    again = acting.retry(operation_id, actor(request), idempotency_key)
+    again = retrying.retry(operation_id, actor(request), idempotency_key)
     return Status(201, service.get(again.id))

@@ -29,7 +29,9 @@ class Operation(models.Model):
     state = models.CharField(max_length=16, choices=State, default=State.RUNNING)
     count = models.PositiveIntegerField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    idempotency_key = models.CharField(max_length=64, null=True, unique=True)
+    idempotency_key = models.CharField(max_length=64, null=True)
+    # a hash of all that was asked for under the key
+    wish = models.CharField(max_length=64, default="")
     note = models.CharField(max_length=300, default="")
     # what the kind needs to know: {"add": [tags], "remove": [tags]} of a tagging
     parameters = models.JSONField(default=dict)
@@ -41,6 +43,11 @@ class Operation(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["actor", "idempotency_key"], name="operation_asked_once"
+            ),
+        ]
         indexes = [
             # the page asks for what is running, many times a minute
             models.Index(
@@ -67,6 +74,9 @@ class Target(models.Model):
     # why it failed or was left out, as a sentence
     reason = models.CharField(max_length=300, default="")
     ended_at = models.DateTimeField(null=True)
+    # the tags {"add": […], "remove": […]} that a tagging changed here, or was to change where it
+    # failed; none where it changed nothing
+    tags = models.JSONField(null=True)
 
     class Meta:
         constraints = [

@@ -12,26 +12,21 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.utils import timezone
 
 from devices.errors import BadRequest, Conflict, NotFound
-from devices.models import Device, Host, Operation, Target
-from devices.services import (
-    admission,
-    architectures,
-    bus,
-    dispatch,
-    operations,
-    tagging,
-    transitions,
-)
-from devices.services.asking import MOST, repeated
+from devices.models import Device, Operation, Target
+from devices.services import admission, bus, dispatch, tagging, transitions
+from devices.services.asking import MOST, Asked, lock_hosts
 from devices.services.matching import Filter, queryset
 from devices.services.removing import begin_removal
+from devices.services.tagging import Change
 from devices.services.verdicts import POWERABLE, verdict
 from devices.states import State
 
 Kind = Operation.Kind
+# devices come and go while a person reads a question: so much may the number have changed
+LEAST_DRIFT = 1
+DRIFT_SHARE = 0.02
 KINDS = (Kind.REBOOT, Kind.SHUT_DOWN, Kind.POWER_OFF, Kind.POWER_ON, Kind.REMOVE, Kind.TAG)
 
 
@@ -40,74 +35,46 @@ def request(
     *,
     serials: Sequence[str] | None = None,
     matching: Filter | None = None,
+    confirmed: int | None = None,
     parameters: Mapping[str, Any] | None = None,
     actor: AbstractBaseUser | None,
     idempotency_key: str | None = None,
-    retry_of: int | None = None,
 ) -> Operation:
     """Ask for an action of one of `KINDS` on devices, by serial or on all that match.
 
-    `parameters` are those of a tagging: {"add": [tags], "remove": [tags]}. The same idempotency
-    key gives the operation it gave before. Raises BadRequest, NotFound naming serials that do not
-    exist, Conflict when there is no device at all, or DoesNotFit when more is to be powered on
-    than fits; nothing is begun then.
+    `parameters` are those of a tagging: {"add": [tags], "remove": [tags]}; `confirmed` is how many
+    devices a person was asked about. The same idempotency key gives the operation it gave before.
+    Raises BadRequest, NotFound naming serials that do not exist, Conflict when there is no device
+    at all or noticeably more or fewer than were confirmed, or DoesNotFit when more is to be powered
+    on than fits; nothing is begun then.
     """
     if kind not in KINDS:
         raise BadRequest(f"{str(kind)[:40]} is no action: choose one of {', '.join(KINDS)}.")
     if (serials is None) == (matching is None):
         raise BadRequest("Name either serials or a filter.")
     given = _parameters(kind, parameters)
-    with transaction.atomic():
-        # one admission at a time: what is free is counted before the next one asks
-        list(Host.objects.select_for_update().order_by("id"))
-        count = None if serials is None else len(set(serials))
-        earlier = repeated(idempotency_key, kind, count)
-        if earlier is not None:
-            return earlier
-        devices = _chosen(serials, matching)
-        operation = Operation(
-            kind=kind, count=len(devices), actor_id=actor.pk if actor else None,
-            parameters=given, idempotency_key=idempotency_key, retry_of_id=retry_of,
-            created_at=timezone.now(),
-        )
-        if kind == Kind.REMOVE:
-            begin_removal(operation, devices)
-        else:
-            _begin(operation, devices)
-    operation.refresh_from_db()
-    return operation
-
-
-def retry(
-    operation_id: int, actor: AbstractBaseUser | None, idempotency_key: str | None = None
-) -> Operation:
-    """Ask again for what failed in an operation that has ended; an addition adds as many anew.
-
-    Raises NotFound, Conflict when it still runs or nothing failed, and what asking raises.
-    """
-    operation = Operation.objects.filter(id=operation_id).first()
-    if operation is None:
-        raise NotFound(f"There is no operation {operation_id}.")
-    if operation.state == Operation.State.RUNNING:
-        raise Conflict(f"Operation {operation_id} is still running: wait for its end, or cancel.")
-    failed = operation.targets.filter(outcome=Target.Outcome.FAILED)
-    if operation.kind == Kind.ADD:
-        count = failed.count()
-        if count == 0:
-            raise Conflict(f"Nothing of operation {operation_id} failed.")
-        return operations.request_add(
-            count=count, actor=actor, idempotency_key=idempotency_key, retry_of=operation_id,
-            start=operation.parameters.get("start", Device.Start.WARM),
-            architecture=operation.parameters.get("architecture", architectures.DEFAULT),
-        )
-    there = failed.exclude(device__state=State.GONE)
-    serials = list(there.order_by("device_id").values_list("device__serial", flat=True))
-    if not serials:
-        raise Conflict(f"Nothing of operation {operation_id} is left to try again.")
-    return request(
-        operation.kind, serials=serials, parameters=operation.parameters or None, actor=actor,
-        idempotency_key=idempotency_key, retry_of=operation_id,
+    asked = Asked.by(
+        actor, idempotency_key, kind, parameters=given,
+        serials=None if serials is None else sorted(set(serials)),
+        matching=None if matching is None else matching.pairs(),
     )
+    with transaction.atomic():
+        lock_hosts()
+        # what was sent twice is answered as it was the first time, whatever matches now
+        if (earlier := asked.earlier()) is not None:
+            return earlier
+        devices = chosen(serials=serials, matching=matching)
+        if confirmed is not None:
+            _check_confirmed(confirmed, len(devices))
+        return begin(asked.operation(kind, len(devices), parameters=given), devices)
+
+
+def _check_confirmed(confirmed: int, now: int) -> None:
+    if abs(now - confirmed) > max(LEAST_DRIFT, DRIFT_SHARE * confirmed):
+        raise Conflict(
+            f"{confirmed:,} matched when you were asked, {now:,} match now. Nothing was done: "
+            "look again, and repeat it if these are meant."
+        )
 
 
 def _parameters(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -121,8 +88,13 @@ def _parameters(kind: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {}
 
 
-def _chosen(serials: Sequence[str] | None, matching: Filter | None) -> list[Device]:
-    """The devices that are meant, as they are once nobody else can move them."""
+def chosen(
+    *, serials: Sequence[str] | None = None, matching: Filter | None = None
+) -> list[Device]:
+    """The devices that are meant, as they are once nobody else can move them.
+
+    Raises NotFound, Conflict when there is none, or BadRequest when they are too many.
+    """
     there = Device.objects.exclude(state=State.GONE)
     if matching is not None:
         there = queryset(matching).exclude(state=State.GONE)
@@ -147,8 +119,28 @@ def _chosen(serials: Sequence[str] | None, matching: Filter | None) -> list[Devi
     return devices
 
 
-def _begin(operation: Operation, devices: Sequence[Device]) -> None:
-    """Write the operation with its targets, and do at once what can be done at once."""
+def begin(
+    operation: Operation,
+    devices: Sequence[Device],
+    changes: Mapping[int, Change] | None = None,
+) -> Operation:
+    """Write an operation that is not saved yet, and do at once what can be done at once.
+
+    Of a tagging, `changes` says by the devices' ids what is meant for each, where that is not the
+    same for all. To be called in the transaction in which the hosts were locked.
+    """
+    if operation.kind == Kind.REMOVE:
+        begin_removal(operation, devices)
+    elif operation.kind == Kind.TAG:
+        same = dict.fromkeys((d.id for d in devices), Change.of(operation.parameters))
+        _tag(operation, same if changes is None else changes)
+    else:
+        _act(operation, devices)
+    operation.refresh_from_db()
+    return operation
+
+
+def _act(operation: Operation, devices: Sequence[Device]) -> None:
     verdicts = {d.id: verdict(operation.kind, State(d.state)) for d in devices}
     concerned = [d for d in devices if verdicts[d.id] is None]
     if operation.kind == Kind.POWER_ON:
@@ -169,13 +161,34 @@ def _begin(operation: Operation, devices: Sequence[Device]) -> None:
     hosts = sorted({d.host.name for d in concerned})
     task = "launch" if operation.kind == Kind.POWER_ON else "act"
 
-    def begin() -> None:
+    def tell() -> None:
         bus.publish_changes(operations=[operation.id])
-        if operation.kind != Kind.TAG:
-            for name in hosts:
-                dispatch.to_host(task, name)
+        for name in hosts:
+            dispatch.to_host(task, name)
 
-    transaction.on_commit(begin)
+    transaction.on_commit(tell)
+
+
+def _tag(operation: Operation, changes: Mapping[int, Change]) -> None:
+    operation.save()
+    at = operation.created_at
+    applied = tagging.apply(
+        changes, actor_id=operation.actor_id, operation_id=operation.id, at=at
+    )
+    Target.objects.bulk_create(
+        Target(
+            operation=operation, device_id=id, outcome=Target.Outcome.FAILED, reason=refused,
+            ended_at=at, tags=wanted.to_json(),
+        )
+        if (refused := applied.refused.get(id))
+        else Target(
+            operation=operation, device_id=id, outcome=Target.Outcome.DONE, ended_at=at,
+            tags=applied.changed[id].to_json() if id in applied.changed else None,
+        )
+        for id, wanted in sorted(changes.items())
+    )
+    transitions.end_operations([operation.id], at)
+    transaction.on_commit(lambda: bus.publish_changes(operations=[operation.id]))
 
 
 def _leave_to_rounds(operation: Operation, devices: Sequence[Device]) -> None:
@@ -207,22 +220,7 @@ def _power_on(operation: Operation, devices: Sequence[Device]) -> None:
     )
 
 
-def _tag(operation: Operation, devices: Sequence[Device]) -> None:
-    refused = tagging.apply(
-        [d.id for d in devices], add=operation.parameters["add"],
-        remove=operation.parameters["remove"], actor_id=operation.actor_id,
-        operation_id=operation.id, at=operation.created_at,
-    )
-    for sentence in set(refused.values()):
-        ids = [device_id for device_id, said in refused.items() if said == sentence]
-        transitions.settle(
-            operation.targets.filter(device_id__in=ids), Target.Outcome.FAILED, sentence
-        )
-    transitions.settle(operation.targets.all(), Target.Outcome.DONE)
-
-
 _AT_ONCE: Mapping[Kind, Callable[[Operation, Sequence[Device]], None]] = {
     Kind.POWER_OFF: _power_off,
     Kind.POWER_ON: _power_on,
-    Kind.TAG: _tag,
 }

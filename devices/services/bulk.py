@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
 
-from devices.errors import BadRequest, Conflict
+from devices.errors import BadRequest
 from devices.models import Operation
 from devices.services import acting, matching
 from devices.services.matching import Filter
 from devices.states import State
-
-# devices come and go while a person reads a question: so much may the number have changed
-LEAST_DRIFT = 1
-DRIFT_SHARE = 0.02
 
 
 def how_many(wanted: Filter) -> int:
@@ -55,18 +50,7 @@ def on_all_that_match(
     `confirmed` is how many the person was asked about. Raises Conflict, and nothing is begun, when
     the number has changed since by more than devices come and go.
     """
-    with transaction.atomic():
-        # what was sent twice is answered as it was the first time, whatever matches now
-        repeated = bool(idempotency_key) and Operation.objects.filter(
-            idempotency_key=idempotency_key
-        ).exists()
-        now = confirmed if repeated else how_many(wanted)
-        if abs(now - confirmed) > max(LEAST_DRIFT, DRIFT_SHARE * confirmed):
-            raise Conflict(
-                f"{confirmed:,} matched when you were asked, {now:,} match now. Nothing was done: "
-                "look again, and repeat it if these are meant."
-            )
-        return acting.request(
-            kind, matching=wanted, parameters=parameters, actor=actor,
-            idempotency_key=idempotency_key,
-        )
+    return acting.request(
+        kind, matching=wanted, confirmed=confirmed, parameters=parameters, actor=actor,
+        idempotency_key=idempotency_key,
+    )

@@ -56,7 +56,7 @@ class Filter:
         Names are `q` (or `search`), `state`, `host`, `architecture`, `firmware`, `slot`, `start`,
         `tag`, `older` and `younger`; other names are left to others. A field may be given several
         times, as a list, or with commas. What makes no sense is left out, or raises BadRequest
-        when `strict`.
+        when `strict`; so does a value that is given but empty, as it would mean more devices.
         """
         reader = _Reader(given, strict)
         return cls(
@@ -152,11 +152,17 @@ class _Reader:
 
     def _all(self, name: str) -> list[str]:
         getlist = getattr(self._given, "getlist", None)
-        found = getlist(name) if getlist else self._given.get(name)
+        found = getlist(name) if name in self._given and getlist else self._given.get(name)
         if found is None:
             return []
         values = [found] if isinstance(found, str) or not isinstance(found, Iterable) else found
-        return [str(value).strip() for value in values]
+        stripped = [str(value).strip() for value in values]
+        if not all(stripped) or not stripped:
+            self._empty(name)
+        return stripped
+
+    def _empty(self, name: str) -> None:
+        self._refuse(f"{name} is empty, which would mean more devices: fill it, or leave it out.")
 
     def _refuse(self, sentence: str) -> None:
         if self._strict:
@@ -176,6 +182,8 @@ class _Reader:
         found: dict[str, None] = {}
         for given in (w.strip() for value in self._all(name) for w in value.split(",")):
             word = self._fit(name, given if known is None else given.lower())
+            if not word:
+                self._empty(name)
             if known is not None and word and word not in known:
                 self._refuse(f"{name} is one of {', '.join(known)}, not “{word[:40]}”.")
             elif word:

@@ -10,19 +10,18 @@ from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.utils import timezone
 
-from devices.errors import BadRequest, Conflict, DoesNotFit, NotFound, Unavailable
+from devices.errors import BadRequest, DoesNotFit, NotFound, Unavailable
 from devices.models import Device, Event, Host, Operation, Target
 from devices.services import architectures, bus, capacity, dispatch, place
-from devices.services.asking import MOST, check_count, repeated, short
+from devices.services.asking import MOST, Asked, check_count, lock_hosts, short
 from devices.services.cancelling import cancel
 from devices.services.progress import OperationView, view
 from devices.services.removing import REMOVABLE, request_remove, request_remove_devices
 from devices.states import State
 
 __all__ = [
-    "MOST", "REMOVABLE", "cancel", "check_count", "get", "recent", "request_add",
+    "MOST", "REMOVABLE", "add", "cancel", "check_count", "get", "recent", "request_add",
     "request_remove", "request_remove_devices", "running",
 ]
 
@@ -37,7 +36,6 @@ def request_add(
     start: str = Device.Start.WARM,
     architecture: str = architectures.DEFAULT,
     idempotency_key: str | None = None,
-    retry_of: int | None = None,
 ) -> Operation:
     """Ask for `count` more devices; they exist as rows when this returns and start after.
 
@@ -49,30 +47,29 @@ def request_add(
     if start not in set(Device.Start):
         raise BadRequest(f"A device starts warm or cold, not {short(start)!r}.")
     architectures.check(architecture)
+    asked = Asked.by(
+        actor, idempotency_key, Operation.Kind.ADD,
+        count=count, start=start, architecture=architecture,
+    )
     with transaction.atomic():
-        # one admission at a time: what is free is counted before the next one asks
-        hosts = list(Host.objects.select_for_update().order_by("id"))
-        earlier = repeated(idempotency_key, Operation.Kind.ADD, count)
-        if earlier is not None:
-            if earlier.parameters.get("architecture", architectures.DEFAULT) != architecture:
-                raise Conflict(
-                    f"This idempotency key was used for “{earlier}” of another architecture; "
-                    "use a new one."
-                )
+        hosts = lock_hosts()
+        if (earlier := asked.earlier()) is not None:
             return earlier
-        operation = _add(count, actor, start, architecture, idempotency_key, retry_of, hosts)
-    return operation
+        return add(asked, count, start, architecture, hosts)
 
 
-def _add(
+def add(
+    asked: Asked,
     count: int,
-    actor: AbstractBaseUser | None,
     start: str,
     architecture: str,
-    idempotency_key: str | None,
-    retry_of: int | None,
     hosts: Sequence[Host],
+    retry_of: int | None = None,
 ) -> Operation:
+    """Add so many devices; raises what `request_add` does.
+
+    To be called in the transaction in which the hosts were locked, with what makes sense.
+    """
     firmware = architectures.newest_firmware(architecture)
     if not hosts:
         raise Unavailable("There is no host yet: run bin/up on the machine that is to run devices.")
@@ -83,19 +80,15 @@ def _add(
             f"No host can run {architecture} devices: no such guest has booted on "
             f"{', '.join(host.name for host in hosts)}. Run bin/up again, it says why."
         )
-    now = timezone.now()
     fleet = capacity.fleet_capacity(start, architecture)
     if count > fleet.fits:
         raise DoesNotFit(_refusal(count, fleet), fits=fleet.fits)
-    operation = Operation.objects.create(
-        kind=Operation.Kind.ADD,
-        count=count,
-        actor_id=actor.pk if actor else None,
-        parameters={"start": start, "architecture": architecture},
-        idempotency_key=idempotency_key,
-        retry_of_id=retry_of,
-        created_at=now,
+    operation = asked.operation(
+        Operation.Kind.ADD, count,
+        parameters={"start": start, "architecture": architecture}, retry_of_id=retry_of,
     )
+    operation.save()
+    now = operation.created_at
     placed = place.place(count, {host.name: host.fits for host in fleet.hosts})
     by_name = {host.name: host for host in hosts}
     number = _next_number()

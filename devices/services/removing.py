@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Case, IntegerField, When
-from django.utils import timezone
 
 from devices.errors import Conflict, NotFound
-from devices.models import Device, Host, Operation, Target
+from devices.models import Device, Operation, Target
 from devices.services import dispatch, transitions
-from devices.services.asking import check_count, repeated, short
+from devices.services.asking import Asked, check_count, lock_hosts, short
 from devices.states import State
 
 # what a removal takes; `stopping` is already on its way
@@ -27,18 +26,18 @@ def request_remove(
     When there are fewer, all are removed. Raises BadRequest, or Conflict when there is none.
     """
     check_count(count)
+    asked = Asked.by(actor, idempotency_key, Operation.Kind.REMOVE, count=count)
     failed_first = Case(When(state=State.FAILED, then=0), default=1, output_field=IntegerField())
     with transaction.atomic():
-        list(Host.objects.select_for_update().order_by("id"))
-        earlier = repeated(idempotency_key, Operation.Kind.REMOVE, count)
-        if earlier is not None:
+        lock_hosts()
+        if (earlier := asked.earlier()) is not None:
             return earlier
         devices = list(
             Device.objects.filter(state__in=REMOVABLE)
             .select_related("host")
             .order_by(failed_first, "-id")[:count]
         )
-        operation = _removal(count, actor, idempotency_key)
+        operation = asked.operation(Operation.Kind.REMOVE, count)
         begin_removal(operation, devices)
     return operation
 
@@ -52,26 +51,19 @@ def request_remove_devices(
     """Ask that these devices be removed; raises NotFound naming those that do not exist."""
     wanted = set(serials)
     check_count(len(wanted))
+    asked = Asked.by(actor, idempotency_key, Operation.Kind.REMOVE, serials=sorted(wanted))
     with transaction.atomic():
-        list(Host.objects.select_for_update().order_by("id"))
-        earlier = repeated(idempotency_key, Operation.Kind.REMOVE, len(wanted))
-        if earlier is not None:
+        lock_hosts()
+        if (earlier := asked.earlier()) is not None:
             return earlier
         found = Device.objects.filter(serial__in=wanted).exclude(state=State.GONE)
         devices = list(found.select_related("host"))
         unknown = sorted(wanted - {d.serial for d in devices})
         if unknown:
             raise NotFound(f"There is no device {short(', '.join(unknown))} to remove.")
-        operation = _removal(len(wanted), actor, idempotency_key)
+        operation = asked.operation(Operation.Kind.REMOVE, len(wanted))
         begin_removal(operation, devices)
     return operation
-
-
-def _removal(count: int, actor: AbstractBaseUser | None, key: str | None) -> Operation:
-    return Operation(
-        kind=Operation.Kind.REMOVE, count=count, actor_id=actor.pk if actor else None,
-        idempotency_key=key, created_at=timezone.now(),
-    )
 
 
 def begin_removal(operation: Operation, devices: Sequence[Device]) -> None:

@@ -8,10 +8,13 @@ from django.db.models import Count
 
 from devices.models import Device, Firmware, Host
 from devices.services import architectures, bus, capacity, deaths, operations
+from devices.services.progress import OperationView
 from devices.states import State
 
 # those that say so when they make progress
 PROCESSES = ("worker", "poller", "control")
+# operations in a summary, where fewer are running
+NEWEST = 5
 
 
 def counts() -> dict[str, int]:
@@ -23,7 +26,7 @@ def counts() -> dict[str, int]:
 
 
 def summary() -> dict[str, Any]:
-    """Counts, hosts with their newest sample, recent operations, the firmware in use."""
+    """Counts, hosts with their newest sample, operations (running ones first), firmware in use."""
     by_state = counts()
     newest = [architectures.newest_firmware(each) for each in architectures.with_firmware()]
     firmwares = [_firmware(each) for each in newest if each is not None]
@@ -36,11 +39,20 @@ def summary() -> dict[str, Any]:
         "capacity": fleet.to_json(),
         "notices": [notice.to_json() for notice in deaths.notices()],
         "hosts": hosts(),
-        "operations": [o.to_json() for o in operations.recent(5)],
+        "operations": [o.to_json() for o in _operations()],
         # of the devices one gets without saying of which architecture
         "firmware": firmwares[0] if firmwares else None,
         "firmwares": firmwares,
     }
+
+
+def _operations() -> list[OperationView]:
+    """All that run, newest first, and up to five with the newest of those that have ended."""
+    running = operations.running()
+    known = {each.id for each in running}
+    newest = operations.recent(NEWEST) if len(running) < NEWEST else []
+    others = [each for each in newest if each.id not in known]
+    return running + others[: max(0, NEWEST - len(running))]
 
 
 def _firmware(firmware: Firmware) -> dict[str, Any]:

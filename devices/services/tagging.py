@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
@@ -18,6 +19,37 @@ MOST_OF_A_DEVICE = 20
 FULL = f"It has {MOST_OF_A_DEVICE} tags already; take one away first."
 _TAG = re.compile(r"[a-z0-9](?:[a-z0-9._:/+-]{0,38}[a-z0-9])?")
 _BATCH = 5000
+
+
+@dataclass(frozen=True)
+class Change:
+    """Tags that a device gets, and tags that are taken from it, in order; none is in both."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Iterable[str]]) -> Change:
+        """What `parameters` and `to_json` give, as a change."""
+        return cls(tuple(sorted(given.get("add", ()))), tuple(sorted(given.get("remove", ()))))
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Plain values for JSON."""
+        return {"add": list(self.add), "remove": list(self.remove)}
+
+    def to(self, tags: Collection[str]) -> Change:
+        """What of it is a change to a device that has these tags."""
+        return Change(
+            tuple(tag for tag in self.add if tag not in tags),
+            tuple(tag for tag in self.remove if tag in tags),
+        )
+
+    def undone(self) -> Change:
+        """What takes it back."""
+        return Change(self.remove, self.add)
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.remove)
 
 
 def names(given: str | Iterable[str]) -> list[str]:
@@ -50,41 +82,71 @@ def parameters(
     return {"add": adding, "remove": removing}
 
 
+def together(changes: Iterable[Change]) -> dict[str, list[str]]:
+    """All that any of the changes gives and takes, as `parameters` gives it."""
+    kept = list(changes)
+    return {
+        "add": sorted({tag for change in kept for tag in change.add}),
+        "remove": sorted({tag for change in kept for tag in change.remove}),
+    }
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a tagging, by the devices' ids.
+
+    `changed` is what changed, where anything did; `refused` says in a sentence why a device was
+    left as it was, as it would have too many tags.
+    """
+
+    changed: dict[int, Change] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
 def apply(
-    device_ids: Collection[int],
+    changes: Mapping[int, Change],
     *,
-    add: Collection[str],
-    remove: Collection[str],
     actor_id: int | None = None,
     operation_id: int | None = None,
     at: datetime | None = None,
-) -> dict[int, str]:
-    """Tag devices, and write it into the timeline of those that changed.
-
-    `add` and `remove` are as `parameters` gives them. Gives, for each device that was left as it
-    was because it would have too many tags, a sentence.
-    """
+) -> Applied:
+    """Tag devices, each as is said by its id, and write it into the timeline of what changed."""
     at = at or timezone.now()
-    ids = sorted(set(device_ids))
-    refused: dict[int, str] = {}
+    ids = sorted(changes)
+    applied = Applied()
     with transaction.atomic():
         for start in range(0, len(ids), _BATCH):
-            batch = ids[start : start + _BATCH]
-            had = _of(batch)
-            after = {id: (had[id] | {*add}) - {*remove} for id in batch}
-            refused |= {id: FULL for id in batch if len(after[id]) > MOST_OF_A_DEVICE}
-            takes = [id for id in batch if id not in refused]
-            Tag.objects.filter(device_id__in=takes, name__in=remove).delete()
-            Tag.objects.bulk_create(
-                [Tag(device_id=id, name=name) for id in takes for name in add],
-                ignore_conflicts=True, batch_size=_BATCH,
-            )
+            had = _of(ids[start : start + _BATCH])
+            changed: dict[int, Change] = {}
+            for id, tags in had.items():
+                change = changes[id].to(tags)
+                if len(tags) + len(change.add) - len(change.remove) > MOST_OF_A_DEVICE:
+                    applied.refused[id] = FULL
+                elif change:
+                    changed[id] = change
+            _write(changed)
             Event.objects.bulk_create(
-                Event(at=at, device_id=id, actor_id=actor_id, operation_id=operation_id, text=said)
-                for id in takes
-                if (said := _said(sorted({*add} - had[id]), sorted({*remove} & had[id])))
+                Event(
+                    at=at, device_id=id, actor_id=actor_id, operation_id=operation_id,
+                    text=_said(change),
+                )
+                for id, change in changed.items()
             )
-    return refused
+            applied.changed.update(changed)
+    return applied
+
+
+def _write(changed: Mapping[int, Change]) -> None:
+    losing: dict[str, list[int]] = {}
+    for id, change in changed.items():
+        for tag in change.remove:
+            losing.setdefault(tag, []).append(id)
+    for tag, ids in losing.items():
+        Tag.objects.filter(name=tag, device_id__in=ids).delete()
+    Tag.objects.bulk_create(
+        [Tag(device_id=id, name=tag) for id, change in changed.items() for tag in change.add],
+        ignore_conflicts=True, batch_size=_BATCH,
+    )
 
 
 def _of(device_ids: Collection[int]) -> dict[int, set[str]]:
@@ -95,9 +157,9 @@ def _of(device_ids: Collection[int]) -> dict[int, set[str]]:
     return found
 
 
-def _said(added: list[str], removed: list[str]) -> str:
-    parts = [f"tagged {', '.join(added)}"] if added else []
-    parts += [f"no longer tagged {', '.join(removed)}"] if removed else []
+def _said(change: Change) -> str:
+    parts = [f"tagged {', '.join(change.add)}"] if change.add else []
+    parts += [f"no longer tagged {', '.join(change.remove)}"] if change.remove else []
     return "; ".join(parts)[:500]
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 from django.db.models import QuerySet
 
 from devices.errors import Conflict, NotFound
 from devices.models import Device, Operation, Target
-from devices.services import acting, operations
+from devices.services import acting, operations, tagging
+from devices.services.asking import Asked, lock_hosts
 from devices.services.progress import OperationView
+from devices.services.tagging import Change
 from devices.states import State
 
 Kind = Operation.Kind
@@ -58,6 +63,8 @@ def _devices(operation_id: int, kind: Kind) -> QuerySet[Device]:
     targets = Target.objects.filter(operation_id=operation_id)
     if kind != Kind.ADD:
         targets = targets.filter(outcome=Target.Outcome.DONE)
+    if kind == Kind.TAG:
+        targets = targets.filter(tags__isnull=False)
     return Device.objects.filter(id__in=targets.values("device_id"), state__in=_FINDS[kind])
 
 
@@ -67,24 +74,39 @@ def undo(
     """Take back what an operation did to those devices that still are as it left them.
 
     What was added is removed, those that have not started included; what was powered off or shut
-    down is powered on; what was powered on is shut down; tags that were added go, and those that
-    went are added. Gives the operation that does it. Raises NotFound, or Conflict when nothing is
-    left to undo or it cannot be undone.
+    down is powered on; what was powered on is shut down; tags that a device was given by it are
+    taken from it, and those that it lost are given back. Gives the operation that does it; the same
+    idempotency key gives the one it gave before. Raises NotFound, or Conflict when nothing is left
+    to undo or it cannot be undone.
     """
-    operation = Operation.objects.filter(id=operation_id).first()
-    if operation is None:
-        raise NotFound(f"There is no operation {operation_id}.")
-    kind = Kind(operation.kind)
-    if refusal := _CANNOT.get(kind):
-        raise Conflict(refusal)
-    serials = list(_devices(operation_id, kind).values_list("serial", flat=True))
-    if not serials:
-        raise Conflict(f"Nothing of operation {operation_id} is left to undo.")
-    parameters = None
-    if kind == Kind.TAG:
-        done = operation.parameters
-        parameters = {"add": done["remove"], "remove": done["add"]}
-    return acting.request(
-        _OPPOSITES[kind], serials=serials, parameters=parameters, actor=actor,
-        idempotency_key=idempotency_key,
-    )
+    asked = Asked.by(actor, idempotency_key, "undo", operation=operation_id)
+    with transaction.atomic():
+        lock_hosts()
+        if (earlier := asked.earlier()) is not None:
+            return earlier
+        operation = Operation.objects.filter(id=operation_id).first()
+        if operation is None:
+            raise NotFound(f"There is no operation {operation_id}.")
+        kind = Kind(operation.kind)
+        if refusal := _CANNOT.get(kind):
+            raise Conflict(refusal)
+        serials = list(_devices(operation_id, kind).values_list("serial", flat=True))
+        if not serials:
+            raise Conflict(f"Nothing of operation {operation_id} is left to undo.")
+        devices = acting.chosen(serials=serials)
+        changes = _changes_back(operation, devices) if kind == Kind.TAG else None
+        parameters = {} if changes is None else tagging.together(changes.values())
+        return acting.begin(
+            asked.operation(_OPPOSITES[kind], len(devices), parameters=parameters),
+            devices, changes,
+        )
+
+
+def _changes_back(operation: Operation, devices: Sequence[Device]) -> dict[int, Change]:
+    there = {device.id for device in devices}
+    made = operation.targets.filter(outcome=Target.Outcome.DONE, tags__isnull=False)
+    return {
+        target.device_id: Change.of(target.tags or {}).undone()
+        for target in made
+        if target.device_id in there
+    }

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from devices.live import panels, words
 from devices.models import Operation, Target
-from devices.services import acting, operation_log, operations
+from devices.services import operation_log, operations, retrying
 from devices.services.operation_log import Entry, LogFilter
 from devices.views.buttons import actor, answer, idempotency_key
 from devices.views.sentences import says_errors
@@ -135,6 +135,6 @@ def _target(target: Target, began: Any) -> dict[str, Any]:
 @says_errors
 def retry(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Try again with the devices with which an operation failed."""
-    operation = acting.retry(operation_id, actor(request), idempotency_key(request))
+    operation = retrying.retry(operation_id, actor(request), idempotency_key(request))
     text = f"Trying again: {words.operation(operation.kind, operation.count).lower()}."
     return answer(request, text, operation)

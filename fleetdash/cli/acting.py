@@ -60,6 +60,8 @@ def _check(given: argparse.Namespace) -> None:
         raise argparse.ArgumentTypeError(
             "name devices, or say which by options such as --state and --tag, or --all"
         )
+    if "gone" in matching.get("state", ()):
+        raise argparse.ArgumentTypeError("nothing can be done to devices that are gone")
     given.wish = {"kind": given.kind, **_which(given.kind, given.which, matching)}
     if given.command in {"tag", "untag"}:
         given.wish["add_tags" if given.command == "tag" else "remove_tags"] = given.tags
@@ -82,10 +84,13 @@ def _is_like_a_number(word: str) -> bool:
 def _act(fleet: Fleet, given: argparse.Namespace) -> int:
     if "matching" in given.wish and given.verb and not given.yes:
         found = fleet.get("devices/count", **given.wish["matching"])["count"]
+        if not found:
+            raise CliError("No device matches: nothing was begun.")
         devices = "device" if found == 1 else "devices"
-        if found and not _agreed(f"{given.verb} {found:,} {devices}?"):
+        if not _agreed(f"{given.verb} {found:,} {devices}?"):
             print("Nothing was done.", file=sys.stderr)
             return 1
+        given.wish["confirmed"] = found
     return begin(fleet, given.wish, given)
 
 

@@ -60,6 +60,20 @@ def event(value: str) -> str:
     raise argparse.ArgumentTypeError(f"{value[:40]!r} is not the number of an event")
 
 
+def word(value: str) -> str:
+    """What devices must be; an empty one, as of a variable that is not set, would mean more."""
+    if all(each.strip() for each in value.split(",")):
+        return value
+    raise argparse.ArgumentTypeError(
+        "it is empty, which would mean more devices: give a value, or leave it out"
+    )
+
+
+def words(value: str) -> str:
+    """A text to be looked for, as `word`; commas are part of it."""
+    return value if value.strip() else word("")
+
+
 def add_json(command: argparse.ArgumentParser) -> None:
     """Have the command answer in JSON when asked to."""
     command.add_argument("--json", action="store_true", dest="as_json", help="for programs")
@@ -70,7 +84,9 @@ def add_filters(command: argparse.ArgumentParser) -> None:
     which = command.add_argument_group(
         "which devices", "each option given must hold; given twice, either value does"
     )
-    which.add_argument("--search", metavar="TEXT", help="in serial, host, tag, reason, version")
+    which.add_argument(
+        "--search", type=words, metavar="TEXT", help="in serial, host, tag, reason, version"
+    )
     which.add_argument(
         "--state", action="append", choices=STATES, metavar="STATE", help=", ".join(STATES)
     )
@@ -79,20 +95,24 @@ def add_filters(command: argparse.ArgumentParser) -> None:
         ("architecture", "arm64 or x64"),
         ("firmware", "with this version"),
     ):
-        which.add_argument(f"--{name}", action="append", metavar=name.upper(), help=text)
+        which.add_argument(
+            f"--{name}", action="append", type=word, metavar=name.upper(), help=text
+        )
     which.add_argument("--slot", action="append", choices=("a", "b"), help="running from it")
     which.add_argument(
         "--start", action="append", choices=("cold", "warm"), help="how it came up last"
     )
     which.add_argument(
-        "--tag", action="append", metavar="TAG", help="with this tag; given twice, with both"
-    )
+        "--tag", action="append", type=word, metavar="TAG",
+        help="with this tag; given twice, with both",
+    )  # fmt: skip
     for name in ("older", "younger"):
         which.add_argument(
-            f"--{name}", metavar="AGE", help=f"{name} than 90s, 5m, 2h, 1d or 1w"
+            f"--{name}", type=word, metavar="AGE", help=f"{name} than 90s, 5m, 2h, 1d or 1w"
         )
 
 
 def filters(given: argparse.Namespace) -> dict[str, Any]:
     """What `add_filters` read, as the API takes it; empty for none."""
-    return {name: value for name in FILTERS if (value := getattr(given, name, None))}
+    values = {name: getattr(given, name, None) for name in FILTERS}
+    return {name: value for name, value in values.items() if value is not None}

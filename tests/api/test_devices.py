@@ -47,8 +47,11 @@ def test_the_list_goes_on_by_cursor(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=501", "limit=x", "state=asleep", "slot=c", "older=soon", "search=%00"],
-)
+    [
+        "limit=0", "limit=501", "limit=x", "state=asleep", "slot=c", "older=soon", "search=%00",
+        "search=", "tag=", "tag=lab&tag=", "older=",
+    ],
+)  # fmt: skip
 def test_a_list_asked_for_wrongly_is_422(client: Client, query: str) -> None:
     answer = client.get(f"/api/v1/devices?{query}")
     assert answer.status_code == 422

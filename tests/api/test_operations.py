@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from devices.models import Device, Operation
+from devices.models import Device, Host, Operation
 from devices.services import bus
 from tests.rows import a_device, a_sample
 
@@ -55,6 +55,14 @@ def test_a_count_that_is_no_whole_number_in_range_is_422(client: Client, count: 
         ({"count": 1}, "kind is missing."),
         ({"kind": "add", "count": 1, "start": "hot"}, "start"),
         ({"kind": "add", "count": 1, "when": "now"}, "when is not known here."),
+        ({"kind": "remove", "matching": {"tag": [""]}}, "tag is empty"),
+        ({"kind": "remove", "matching": {"tag": []}}, "tag is empty"),
+        ({"kind": "remove", "matching": {"search": " "}}, "search is empty"),
+        ({"kind": "remove", "matching": {"search": ""}}, "search is empty"),
+        ({"kind": "remove", "matching": {"older": ""}}, "older is empty"),
+        ({"kind": "remove", "count": 5, "architecture": "x64"}, "architecture belongs to add"),
+        ({"kind": "reboot", "serials": ["a"], "start": "warm"}, "start belongs to add"),
+        ({"kind": "reboot", "serials": ["a"], "confirmed": 1}, "confirmed belongs to matching"),
         ([], "The body"),
     ],
 )
@@ -96,9 +104,19 @@ def test_the_same_idempotency_key_gives_the_same_operation(client: Client) -> No
     assert ask(client, wish, **{"idempotency-key": "x" * 65}).status_code == 422
 
 
-def test_devices_are_removed_by_count_and_by_serial(client: Client) -> None:
-    from devices.models import Host
+def test_another_number_than_was_confirmed_is_409(client: Client) -> None:
+    host = Host.objects.get()
+    for _ in range(4):
+        a_device(host)
+    wish = {"kind": "remove", "matching": {}, "confirmed": 1}
+    answer = ask(client, wish)
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("1 matched when you were asked, 4 match now.")
+    assert not Operation.objects.exists()
+    assert ask(client, {**wish, "confirmed": 4}).status_code == 201
 
+
+def test_devices_are_removed_by_count_and_by_serial(client: Client) -> None:
     host = Host.objects.get()
     for serial in ("fd-000001", "fd-000002", "fd-000003"):
         a_device(host, serial=serial)

@@ -16,6 +16,7 @@ from devices.services import (
     cancelling,
     guests,
     operations,
+    retrying,
     transitions,
     undo,
 )
@@ -208,16 +209,16 @@ def test_what_failed_is_tried_again_and_nothing_else(host: Host) -> None:
     fine, lost = a_device(host), a_device(host, state=State.OFFLINE)
     operation = ask("power_on", [fine])
     with pytest.raises(Conflict, match="left to try again"):
-        acting.retry(operation.id, ada)
+        retrying.retry(operation.id, ada)
     operation = ask("reboot", [fine, lost])
     with pytest.raises(Conflict, match="still running"):
-        acting.retry(operation.id, ada)
+        retrying.retry(operation.id, ada)
     transitions.move([fine.id], old=State.ONLINE, new=State.REBOOTING)
     transitions.move([fine.id], old=State.REBOOTING, new=State.ONLINE)
     operation.refresh_from_db()
     assert operation.state == "partly"
     Device.objects.filter(id=lost.id).update(state=State.ONLINE)
-    again = acting.retry(operation.id, ada)
+    again = retrying.retry(operation.id, ada)
     assert (again.kind, again.retry_of_id, again.actor_id) == ("reboot", operation.id, ada.pk)
     assert set(outcomes(again)) == {lost.serial}
 
@@ -228,7 +229,7 @@ def test_an_addition_is_tried_again_with_as_many_as_failed(host: Host) -> None:
     added = operations.request_add(count=2, actor=None, start="cold", architecture="x64")
     ids = list(added.targets.values_list("device_id", flat=True))
     transitions.move(ids, old=State.REQUESTED, new=State.FAILED, reason="no")
-    again = acting.retry(added.id, None)
+    again = retrying.retry(added.id, None)
     assert (again.kind, again.count, again.retry_of_id) == ("add", 2, added.id)
     anew = Device.objects.filter(targets__operation=again)
     assert set(anew.values_list("start", "firmware__architecture")) == {("cold", "x64")}

@@ -6,12 +6,12 @@ from devices.errors import BadRequest, Conflict, DoesNotFit, Unavailable
 from devices.host.guest_memory import GuestCost
 from devices.models import Device, Host
 from devices.services import (
-    acting,
     bus,
     capacity,
     costs,
     launching,
     operations,
+    retrying,
     starting,
     templates,
     transitions,
@@ -56,8 +56,8 @@ def test_an_addition_is_tried_again_and_known_again_by_its_architecture(host: Ho
     transitions.move(
         [operation.targets.get().device_id], old=State.REQUESTED, new=State.FAILED, reason="no disk"
     )
-    assert added(acting.retry(operation.id, None).id) == [("here", "x64")]
-    with pytest.raises(Conflict, match="of another architecture"):
+    assert added(retrying.retry(operation.id, None).id) == [("here", "x64")]
+    with pytest.raises(Conflict, match="was used for"):
         operations.request_add(count=1, actor=None, idempotency_key="once")
 
 

@@ -54,6 +54,24 @@ def test_nonsense_is_left_out_or_refused_by_name(query: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"tag": ""}, {"tag": ","}, {"tag": "lab,"}, {"tag": ["lab", " "]}, {"tag": []},
+        {"state": [""]}, {"host": " "}, {"search": " "}, {"q": ""}, {"search": []}, {"older": ""},
+        {"younger": [" "]},
+    ],
+)  # fmt: skip
+def test_a_value_that_is_given_and_empty_means_not_every_device(given: dict[str, Any]) -> None:
+    assert Filter.parse(given) in (Filter(), Filter(tags=("lab",)))
+    with pytest.raises(BadRequest, match=f"^{next(iter(given))} is empty"):
+        Filter.parse(given, strict=True)
+
+
+def test_what_is_not_given_is_not_empty() -> None:
+    assert Filter.parse({"tag": None, "older": None}, strict=True) == Filter()
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0w"), (1, "1s"), (90, "90s"), (300, "5m"), (7200, "2h"), (86400, "1d")],
 )

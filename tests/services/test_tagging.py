@@ -5,6 +5,7 @@ import pytest
 from devices.errors import BadRequest
 from devices.models import Device, Event, Tag
 from devices.services import tagging
+from devices.services.tagging import Applied, Change
 from tests.rows import a_device, a_host
 
 
@@ -35,9 +36,13 @@ def two(db: None) -> list[Device]:
 
 def test_tags_come_and_go_and_the_timeline_says_so(two: list[Device]) -> None:
     first, second = two
-    assert tagging.apply([first.id, second.id], add=["lab"], remove=[]) == {}
-    assert tagging.apply([first.id], add=["red", "lab"], remove=["blue"]) == {}
-    assert tagging.apply([first.id, second.id], add=[], remove=["lab"]) == {}
+    lab, red = Change(add=("lab",)), Change(add=("red",))
+    assert tagging.apply({first.id: lab, second.id: lab}) == Applied(
+        changed={first.id: lab, second.id: lab}
+    )
+    more = Change(add=("lab", "red"), remove=("blue",))
+    assert tagging.apply({first.id: more}) == Applied(changed={first.id: red})
+    assert tagging.apply(dict.fromkeys((first.id, second.id), lab.undone())).refused == {}
     assert tagging.of(first) == ["red"] and tagging.of(second) == []
     told = list(Event.objects.filter(device=first).order_by("id").values_list("text", flat=True))
     assert told == ["tagged lab", "tagged red", "no longer tagged lab"]
@@ -46,15 +51,25 @@ def test_tags_come_and_go_and_the_timeline_says_so(two: list[Device]) -> None:
 
 def test_nothing_changed_is_no_event(two: list[Device]) -> None:
     ids = [device.id for device in two]
-    tagging.apply(ids, add=["lab"], remove=[])
-    tagging.apply(ids, add=["lab"], remove=["blue"])
+    tagging.apply(dict.fromkeys(ids, Change(add=("lab",))))
+    again = tagging.apply(dict.fromkeys(ids, Change(add=("lab",), remove=("blue",))))
+    assert again == Applied()
     assert Event.objects.count() == 2
 
 
 def test_a_device_with_too_many_tags_is_left_as_it_is(two: list[Device]) -> None:
     full, other = two
     Tag.objects.bulk_create(Tag(device=full, name=f"t{n}") for n in range(20))
-    refused = tagging.apply([full.id, other.id], add=["one", "more"], remove=["t0"])
-    assert list(refused) == [full.id] and "20 tags" in refused[full.id]
+    many = Change(add=("more", "one"), remove=("t0",))
+    applied = tagging.apply({full.id: many, other.id: many})
+    assert list(applied.refused) == [full.id] and "20 tags" in applied.refused[full.id]
+    assert applied.changed == {other.id: Change(add=("more", "one"))}
     assert tagging.of(other) == ["more", "one"] and "t0" in tagging.of(full)
-    assert tagging.apply([full.id], add=["one"], remove=["t0"]) == {}
+    assert tagging.apply({full.id: Change(add=("one",), remove=("t0",))}).refused == {}
+
+
+def test_each_device_is_tagged_as_is_said_for_it(two: list[Device]) -> None:
+    first, second = two
+    Tag.objects.bulk_create(Tag(device=device, name="old") for device in two)
+    tagging.apply({first.id: Change(add=("a",)), second.id: Change(add=("b",), remove=("old",))})
+    assert (tagging.of(first), tagging.of(second)) == (["a", "old"], ["b"])
