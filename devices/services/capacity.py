@@ -116,7 +116,7 @@ def host_capacity(
     promised = sum(n * by_sort[as_it_is[each]].settled_bytes for each, n in starting.items())
     settling = costs.settling(host)
     expected = feel.free_memory_bytes - promised + settling.yet_to_take
-    if is_merging(sample):
+    if settling.gives_back and is_merging(sample):
         expected += settling.gives_back
     fits = feel_capacity(
         replace(feel, free_memory_bytes=expected), device_cost_bytes=cost.settled_bytes
