@@ -121,9 +121,18 @@ def main() -> int:
     os.umask(0o027)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleetdash.settings")
     import django
+    from django.db import DatabaseError, OperationalError
 
     django.setup()
-    print("\n" + json.dumps(PARTS[sys.argv[1]](question)))
+    try:
+        answer = PARTS[sys.argv[1]](question)
+    except DatabaseError as error:
+        # others are faults of ours, of which the place is wanted too
+        if type(error) not in (OperationalError, DatabaseError):
+            raise
+        print(error, file=sys.stderr)
+        return 1
+    print("\n" + json.dumps(answer))
     return 0
 
 

@@ -14,10 +14,10 @@ from fleetdash.deploy.progress import Progress
 LOOK_EVERY_S = 2.0
 
 
-def until_interrupted(here: Installation, progress: Progress, start: str) -> None:
-    """Print a line whenever processes or counts change; returns at Ctrl-C.
+def until_interrupted(here: Installation, progress: Progress, start: str) -> bool:
+    """Print a line whenever processes or counts change until Ctrl-C; True then.
 
-    Also returns when that start of the fleet is over, which somebody else has seen to.
+    False when that start of the fleet is over, which somebody else has seen to.
     """
     progress.line("Ctrl-C stops everything, guests too.")
     said = ("", "")
@@ -29,7 +29,8 @@ def until_interrupted(here: Installation, progress: Progress, start: str) -> Non
                 said = now
             time.sleep(LOOK_EVERY_S)
     except KeyboardInterrupt:
-        return
+        return True
+    return False
 
 
 def _processes(here: Installation) -> str:

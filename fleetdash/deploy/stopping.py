@@ -26,6 +26,7 @@ from fleetdash.deploy.installation import Installation
 from fleetdash.deploy.progress import Progress
 
 DEADLINE_S = 40.0
+BY_SOMEBODY_ELSE = "fleetdash was stopped, or started anew, by somebody else."
 CGROUP_EMPTY_WITHIN_S = 3.0
 
 
@@ -40,7 +41,7 @@ def stop(here: Installation, progress: Progress, *, keep_guests: bool, start: st
         return
     with lock.held(here.var):
         if start and starts.is_over(here.run, start):
-            progress.line("fleetdash was stopped, or started anew, by somebody else.")
+            progress.line(BY_SOMEBODY_ELSE)
             return
         starts.stop_restarting(here.run)
         with progress.step("Supervisor and processes"):

@@ -31,10 +31,13 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
                 swap.offer(here, progress, zram_bytes)
             return
         start = bringing_up.bring_up(here, progress, zram_bytes, lock_fd)
-    if not options.detach:
-        follow.until_interrupted(here, progress, start)
+    if options.detach:
+        return
+    if follow.until_interrupted(here, progress, start):
         progress.line()
         stopping.stop(here, progress, keep_guests=False, start=start)
+    else:
+        progress.line(stopping.BY_SOMEBODY_ELSE)
 
 
 def main() -> int:

@@ -165,7 +165,7 @@ def test_the_foreground_ends_with_its_own_start_and_stops_no_other(
         starts.stop_restarting(here.run)
     else:
         starts.begin(here.run)
-    follow.until_interrupted(here, progress, start)
+    assert not follow.until_interrupted(here, progress, start)
     monkeypatch.setattr(stopping, "_end_processes", lambda _: pytest.fail("it was stopped"))
     stopping.stop(here, progress, keep_guests=False, start=start)
     assert "by somebody else" in out.getvalue()

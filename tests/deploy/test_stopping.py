@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from devices.states import State
 from fleetdash.deploy import database, guests, stopping, swap
 from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.installation import Installation
+from fleetdash.deploy.place import Place
 from fleetdash.deploy.progress import Progress
 from tests.rows import a_device, a_host
 
@@ -110,3 +113,12 @@ def test_the_next_bin_up_says_that_devices_are_gone(monkeypatch: pytest.MonkeyPa
     database.prepare({**question, "guests_ended": True})
     device.refresh_from_db()
     assert device.state == State.GONE
+
+
+def test_a_database_that_is_none_is_told_of_in_a_line(here: Installation) -> None:
+    file = here.var / "db" / "fleetdash.sqlite3"
+    file.write_text("not a database, but long enough to be looked at" * 20)
+    environment = {**os.environ, "FLEETDASH_VAR": str(here.var)}
+    environment.pop("DATABASE_URL", None)
+    with pytest.raises(DeployError, match="could not be asked; it said:\nfile is not a database$"):
+        database.ask("gone", {}, place=Place([], sys.executable, environment, []))
