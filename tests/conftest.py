@@ -83,7 +83,7 @@ def web() -> Iterator[Served]:
     # models, which want the settings above
     from tests.rows import a_sample
 
-    with served("fleetdash.asgi:application", arguments=["-v", "0"]) as server:
+    with served("fleetdash.asgi:application", arguments=["-v", "0"], pages=True) as server:
         key = server.python(
             ROWS + "from django.contrib.auth.models import User\n"
             "from devices.services import tokens\n"

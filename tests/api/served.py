@@ -112,9 +112,12 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    application: str, *, arguments: Sequence[str] = (), **environment: str
+    application: str, *, arguments: Sequence[str] = (), pages: bool = False, **environment: str
 ) -> Iterator[Served]:
-    """Serve an ASGI application by daphne, on a migrated database and an empty Redis."""
+    """Serve an ASGI application by daphne, on a migrated database and an empty Redis.
+
+    One that is asked for `pages` finds the files they name; it looks for them once.
+    """
     with tempfile.TemporaryDirectory(prefix="fleetdash-served-") as name:
         folder = Path(name)
         redis_socket = folder / "redis.sock"
@@ -144,9 +147,11 @@ def served(
                 "--dir",
                 name,
             )
-            server.python(
-                "from django.core.management import call_command as c; c('migrate', verbosity=0)"
-            )
+            prepare = "from django.core.management import call_command as c; "
+            prepare += "c('migrate', verbosity=0)"
+            if pages:
+                prepare += "; c('collectstatic', interactive=False, verbosity=0)"
+            server.python(prepare)
             server.start(
                 sys.executable,
                 "-m",

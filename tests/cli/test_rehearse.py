@@ -39,11 +39,6 @@ def fit(empty: Served) -> Iterator[Served]:
     proof = json.dumps({"arm64": {"accelerator": "tcg"}})
     empty.python("from tests.api.served import ROWS; exec(ROWS)")
     empty.rows("update devices_host set accelerators = ?", proof)
-    if not (empty.folder / "static").exists():  # the log-in page names its files
-        empty.python(
-            "from django.core.management import call_command as c; "
-            "c('collectstatic', interactive=False, verbosity=0)"
-        )
     beats = [f"fleet:heartbeat:{name}:here" for name in ("worker", "poller", "control")]
     ready = json.dumps({"state": "ready", "sentence": "Clones wake.", "at": 0.0})
     with redis.Redis.from_url(empty.environment["REDIS_URL"]) as client:
