@@ -31,7 +31,7 @@ MOST_MESSAGE_CHARACTERS = 4096
 ACK_BYTES = 4
 # what any browser may say; none of it changes the fleet. Who may act and looks at a console may say
 # what `devices/live/keyboard.py` takes, too.
-WORDS = frozenset({"ack", "hidden", "rows", "wall"})
+WORDS = frozenset({"ack", "hidden", "ping", "rows", "wall"})
 LINK_WORDS = WORDS - {"rows"}
 # who may watch is asked again now and then, spread so that not all return at once
 RECONNECT_S = settings.LIVE_RECONNECT_S
@@ -70,9 +70,9 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
     """Text to the browser is HTML that replaces elements by id, binary is `devices.live.frames`.
 
     From the browser: an acknowledgement as four bytes (u32, little-endian) or as
-    `{"ack": sequence}`; `{"hidden": bool}`, `{"rows": [slots]}`, `{"wall": "snapshot"}`, and of the
-    console `{"typing": name}` and `{"keys": text}`. The query names what is shown:
-    `parts=counts,cores&console=<serial>&device=<serial>`.
+    `{"ack": sequence}`; `{"hidden": bool}`, `{"rows": [slots]}`, `{"wall": "snapshot"}`,
+    `{"ping": 1}`, and of the console `{"typing": name}` and `{"keys": text}`. The query names what
+    is shown: `parts=counts,cores&console=<serial>&device=<serial>`.
     """
 
     viewer: Viewer | None = None
@@ -194,6 +194,8 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             viewer.show_rows(int(slot) for slot in message["rows"])
         if "wall" in message:
             viewer.forget_wall()
+        if "ping" in message:
+            viewer.answer()
 
     async def disconnect(self, code: int) -> None:
         """Forget the browser."""

@@ -15,6 +15,7 @@ from devices.states import State
 # Daphne has no back-pressure of its own (django/daphne#170)
 MOST_UNACKNOWLEDGED = 2
 MOST_ROWS = 100
+HERE = "<!--here-->"
 
 RowRenderer = Callable[[int, str], str]
 
@@ -65,6 +66,10 @@ class Viewer:
     def tell(self, html: str) -> None:
         """Something for this browser alone; what it has not been sent yet is replaced."""
         self._aside = html
+
+    def answer(self) -> None:
+        """The browser asks whether anybody is there: it is sent something, if only this."""
+        self._aside = self._aside or HERE
 
     def take(self, board: Board) -> list[Message]:
         """The messages to send now: the newest of what it lacks, never more than two on the way.

@@ -4,12 +4,13 @@ import { on, tell } from "./bus.js";
 
 const LOOK_MS = 1200; // long enough for everything to be rendered and sent once
 const refreshMs = 1000 * Math.min(3600, Number(new URLSearchParams(location.search).get("refresh")) || 0);
-let paused = false, looking = true;
+let paused = false, looking = true, away = false;
 
 export const slowMs = refreshMs > LOOK_MS ? refreshMs : 0;
 
 function say() {
   tell("send", { hidden: document.hidden || paused || !looking });
+  if ((document.hidden || paused) !== away) tell("away", away = !away);
 }
 
 on("open", () => { if (document.hidden || paused || !looking) say(); });

@@ -9,6 +9,7 @@ const told = document.getElementById("bulk-told");
 const more = document.getElementById("bulk-all");
 const tagging = document.getElementById("tagging");
 const number = (count) => count.toLocaleString("en");
+let busy = false; // one act at a time
 const devices = (count) => (count === 1 ? "1 device" : `${number(count)} devices`);
 
 function show({ all, serials, total, wholePage }) {
@@ -27,7 +28,7 @@ async function counted(query) {
   return null;
 }
 
-async function act(button) {
+async function begin(button) {
   const { all, serials, query } = selection();
   const count = all ? await counted(query) : serials.length;
   if (count === null) return;
@@ -36,8 +37,14 @@ async function act(button) {
   const named = all ? `all ${devices(count)} that match` : devices(count);
   if (kind === "tag") {
     const tags = await askTags(`Tag ${named}?`);
-    if (tags) send({ kind, ...meant, ...tags });
-  } else if (await ask({ question: `${verb} ${named}?`, detail, yes: verb })) send({ kind, ...meant });
+    if (tags) await send({ kind, ...meant, ...tags });
+  } else if (await ask({ question: `${verb} ${named}?`, detail, yes: verb })) await send({ kind, ...meant });
+}
+
+async function act(button) {
+  if (busy) return;
+  busy = true;
+  try { await begin(button); } finally { busy = false; }
 }
 
 function askTags(question) {
@@ -53,8 +60,10 @@ function askTags(question) {
   });
 }
 
+// Until the answer is there, or none came, which a toast says.
 function send(values) {
-  window.htmx.ajax("POST", "/devices/act", { source: bar, target: "#toasts", swap: "beforeend", values });
+  return window.htmx.ajax("POST", "/devices/act", { source: bar, target: "#toasts", swap: "beforeend", values })
+    .catch(() => {});
 }
 
 if (bar) {

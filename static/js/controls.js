@@ -1,5 +1,6 @@
 // The buttons follow what fits: one that cannot work is off and says why.
 import { on } from "./bus.js";
+import { toast } from "./toasts.js";
 
 // What can be added is of one architecture: the one that is chosen beside the buttons.
 function sorts() {
@@ -65,12 +66,8 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  if (button.title) toast(button.title, "note"); // a finger has no pointer to ask with
 }, true);
-
-// Pressed twice by a nervous finger or sent twice by a shaky network, it is done once.
-document.addEventListener("htmx:configRequest", (event) => {
-  if (event.detail.verb === "post") event.detail.headers["Idempotency-Key"] = crypto.randomUUID?.() || `${Date.now()}-${Math.random()}`;
-});
 
 document.addEventListener("change", (event) => { if (event.target.id === "architecture") arm(); });
 on("html", arm);

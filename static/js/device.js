@@ -1,5 +1,5 @@
 // A device's page: when something was written about it, its pieces are asked for again.
-import { on } from "./bus.js";
+import { on, tell } from "./bus.js";
 import { refresher } from "./pieces.js";
 
 const SETTLE_MS = 400; // several moves in a row are one question
@@ -14,7 +14,12 @@ if (page) {
   const state = () => document.querySelector("#device-state .chip")?.textContent.trim();
   const news = () => document.getElementById("device-now")?.dataset.news;
   let knownState = state(), knownNews = news();
-  const refresh = refresher(pieces, SETTLE_MS, () => { knownState = state(); });
+  let recheck = false;
+  const refresh = refresher(pieces, SETTLE_MS, () => {
+    knownState = state();
+    if (recheck) tell("rechecked");
+    recheck = false;
+  });
 
   on("html", () => {
     if (state() === knownState && news() === knownNews) return;
@@ -22,6 +27,7 @@ if (page) {
     knownNews = news();
     refresh();
   });
+  on("recheck", () => { recheck = true; refresh(0); });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.requestConfig.verb !== "post" || !event.detail.successful) return;
     event.target.closest?.("form")?.reset();

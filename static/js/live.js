@@ -3,11 +3,13 @@
 // sends no more than two that are not.
 import { on, tell } from "./bus.js";
 import { decode } from "./frames.js";
+import { knock } from "./knock.js";
+import { put } from "./renew.js";
 
 const root = document.getElementById("live");
 const onWall = document.body.dataset.page === "wall";
 const NOT_ALLOWED = 1008;
-let socket = null;
+let socket = null, keeper = null;
 let refusals = 0;
 
 function send(message) {
@@ -23,14 +25,9 @@ function swap(html) {
   const pieces = document.createElement("template");
   pieces.innerHTML = html;
   for (const piece of [...pieces.content.children]) {
-    const old = document.getElementById(piece.id);
-    if (!old) continue; // the page has moved on
     // a wall leads nowhere
     if (onWall) for (const link of piece.querySelectorAll("a[href]")) link.removeAttribute("href");
-    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
-    old.replaceWith(piece);
-    if (piece.querySelector("[hx-post]")) window.htmx.process(piece);
-    if (focused) document.getElementById(focused)?.focus();
+    put(piece);
   }
 }
 
@@ -55,6 +52,16 @@ function receive(message) {
   if (found) acknowledge(Number(found[1]));
 }
 
+// A dead socket may take minutes to notice that it is closed, and htmx would make another one then.
+function reconnect() {
+  if (!socket) return;
+  socket.onclose = null;
+  socket.close();
+  socket = null;
+  tell("connection", "lost");
+  keeper.reconnect();
+}
+
 if (root) {
   root.addEventListener("htmx:wsBeforeMessage", (event) => {
     event.preventDefault();
@@ -63,6 +70,7 @@ if (root) {
   root.addEventListener("htmx:wsOpen", (event) => {
     refusals = 0;
     socket = event.detail.event.target;
+    keeper = event.detail.socketWrapper;
     tell("connection", "live");
     tell("open");
   });
@@ -70,17 +78,8 @@ if (root) {
     socket = null;
     tell("connection", "lost");
     refusals += 1;
-    if (event.detail.event?.code === NOT_ALLOWED || refusals === 3) askWhetherAllowed();
+    if (event.detail.event?.code === NOT_ALLOWED || refusals === 3) knock().then(() => { refusals = 0; });
   });
   on("send", send);
-}
-
-// A socket that is refused looks like a server that is away: an ended session or a revoked link is
-// the difference.
-async function askWhetherAllowed() {
-  try {
-    const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" });
-    if (answer.type === "opaqueredirect" || answer.status === 403) location.reload();
-    else refusals = 0;
-  } catch { refusals = 0; }
+  on("reconnect", reconnect);
 }

@@ -1,13 +1,34 @@
-// Tells the server which devices are on the screen, and hears of no others.
+// Tells the server which devices are on the screen, and hears of no others. A device is known by its
+// place, which another one may get when it is gone: a chip that says gone follows its place no more,
+// and after a time without news the page asks what has become of its devices before it asks for them.
 import { on, tell } from "./bus.js";
 
+let opened = false, away = false;
+
 function slots() {
-  return [...document.querySelectorAll("[data-slot]")].map((row) => Number(row.dataset.slot)).slice(0, 100);
+  const chips = document.querySelectorAll(".chip[id^=state-]");
+  return [...chips].map((chip) => Number(chip.id.slice("state-".length))).slice(0, 100);
 }
 
 function ask() {
-  if (document.getElementById("listing") || document.querySelector(".device")) tell("send", { rows: slots() });
+  if (away || !document.querySelector("#listing, .device")) return;
+  tell("send", { rows: slots() });
 }
 
-on("open", ask);
-document.addEventListener("htmx:afterSwap", ask);
+on("open", () => {
+  if (opened) tell("recheck");
+  else ask();
+  opened = true;
+});
+on("away", (now) => {
+  away = now;
+  if (away) tell("send", { rows: [] });
+  else tell("recheck");
+});
+on("rechecked", ask);
+on("html", () => {
+  for (const chip of document.querySelectorAll(".chip.state-gone[id]")) chip.removeAttribute("id");
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target?.id === "listing") ask();
+});

@@ -1,15 +1,22 @@
 // Frozen figures must not look alive: three seconds without a sample and the page says so.
-import { on } from "./bus.js";
+import { duration } from "./ages.js";
 import { slowMs } from "./attention.js";
+import { on } from "./bus.js";
 import { CORES } from "./frames.js";
 
 const STALE_MS = 3000 + slowMs;
+const WHY = {
+  live: "The poller has stopped telling how the machine is; what you see is from then.",
+  silent: "Nothing arrives from the server; what you see is from then.",
+};
+const LOST = "The connection is lost and is being made again; what you see is from then.";
+const WORDS = { lost: "reconnecting", silent: "no answer" };
 const banner = document.getElementById("stale");
 const age = document.getElementById("stale-age");
 const why = document.getElementById("stale-why");
 const pill = document.getElementById("connection");
 const word = document.getElementById("connection-word");
-let heard = performance.now();
+let heard = performance.now(), sampled = 0;
 let connection = "connecting", paused = false;
 
 function show() {
@@ -19,21 +26,21 @@ function show() {
   document.body.classList.toggle("is-stale", stale && !paused);
   if (paused) {
     age.textContent = "PAUSED";
-    why.textContent = `for ${Math.round(silent / 1000)} s; the p key goes on.`;
+    why.textContent = `for ${duration(silent / 1000)}; the p key goes on.`;
   } else if (stale) {
-    age.textContent = `STALE ${Math.round(silent / 1000)} s`;
-    why.textContent = connection === "live"
-      ? "The poller has stopped telling how the machine is; what you see is from then."
-      : "The connection is lost and is being made again; what you see is from then.";
+    age.textContent = `STALE ${duration(silent / 1000)}`;
+    why.textContent = WHY[connection] || LOST;
   }
   const state = connection !== "live" ? connection : paused ? "paused" : stale ? "stale" : "live";
   pill.dataset.connection = state;
-  word.textContent = state === "lost" ? "reconnecting" : state;
+  word.textContent = WORDS[state] || state;
 }
 
 if (pill) {
   on("frame", (frame) => {
-    if (frame.kind !== CORES) return;
+    // a new connection begins with the newest sample, which may be an old one
+    if (frame.kind !== CORES || frame.at === sampled) return;
+    sampled = frame.at;
     heard = performance.now();
     if (!banner.hidden) show();
   });

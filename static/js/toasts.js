@@ -3,7 +3,9 @@ const SHOWN_MS = { done: 5000, error: 12000 };
 const MOST = 4;
 const list = document.getElementById("toasts");
 
+// Says a sentence, once at a time: "done", "note" or "error".
 export function toast(text, kind) {
+  for (const item of list.children) if (item.querySelector("p")?.textContent === text) item.remove();
   const item = document.createElement("li");
   item.className = `toast ${kind}`;
   item.setAttribute("role", kind === "error" ? "alert" : "status");

@@ -187,3 +187,17 @@ def test_a_console_travels_with_the_frames(board: Board) -> None:
     board.append_console("fd-1", b" 2023")
     (message,) = viewer.take(board)
     assert frames.read_console(_frames(message)[0].payload) == (6, b" 2023")
+
+
+def test_who_asks_whether_anybody_is_there_is_answered(board: Board) -> None:
+    board.put_cores("a", 1.0, b"\1")
+    viewer = _viewer()
+    assert viewer.take(board) == []
+    viewer.answer()
+    (message,) = viewer.take(board)
+    assert _html(message) == "<!--here-->"
+    assert viewer.take(board) == []
+    viewer.tell("<p>You type.</p>")
+    viewer.answer()
+    (message,) = viewer.take(board)
+    assert _html(message) == "<p>You type.</p>"

@@ -1,0 +1,11 @@
+// Whether the server answers. It loads the page anew when that may be seen no more: an ended session
+// or a revoked link looks like a server that is away, from a socket.
+const ANSWERS_MS = 5000;
+
+export async function knock() {
+  const answer = await fetch(location.href, {
+    method: "HEAD", redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(ANSWERS_MS),
+  }).catch(() => null);
+  if (answer && (answer.type === "opaqueredirect" || answer.status === 403)) location.reload();
+  return Boolean(answer?.ok);
+}
