@@ -1,6 +1,7 @@
 // One act on the selected devices: counted, asked about, sent.
 import { on } from "./bus.js";
 import { ask } from "./confirm.js";
+import { granted } from "./presses.js";
 import { clear, selectAll, selection } from "./selection.js";
 import { toast } from "./toasts.js";
 
@@ -74,7 +75,7 @@ if (bar) {
     else if (button) clear();
   });
   bar.addEventListener("htmx:afterRequest", (event) => {
-    if (!event.detail.successful) return;
+    if (!granted(event)) return;
     clear();
     if (event.detail.requestConfig.parameters.kind !== "tag") return; // states follow by themselves
     const address = location.pathname + location.search;

@@ -1,6 +1,7 @@
 // A device's page: when something was written about it, its pieces are asked for again.
 import { on, tell } from "./bus.js";
 import { refresher } from "./pieces.js";
+import { granted } from "./presses.js";
 
 const SETTLE_MS = 400; // several moves in a row are one question
 const page = document.querySelector(".page.device");
@@ -30,7 +31,7 @@ if (page) {
   on("recheck", () => { recheck = true; refresh(0); });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.requestConfig.verb !== "post" || !event.detail.successful) return;
-    event.target.closest?.("form")?.reset();
+    if (granted(event)) event.target.closest?.("form")?.reset();
     refresh();
   });
 }

@@ -1,10 +1,10 @@
 // The page's parts, each in a module of its own.
 import "./theme.js";
 import "./toasts.js";
+import "./presses.js"; // a press that is dropped is not asked about
 import "./confirm.js";
 import "./keyboard.js";
 import "./controls.js";
-import "./presses.js";
 import "./rows.js";
 import "./selection.js";
 import "./bulk.js";

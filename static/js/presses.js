@@ -16,6 +16,10 @@ function keyOf(meant) {
   return key;
 }
 
+// Whether what was asked is granted, of an event after a request: htmx takes a refusal for a success,
+// for its sentence is shown.
+export const granted = ({ detail }) => Boolean(detail.successful) && detail.xhr.status < 400;
+
 document.addEventListener("htmx:confirm", (event) => {
   if (event.detail.verb !== "post" || !underWay.has(event.detail.elt)) return;
   event.preventDefault();

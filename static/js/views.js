@@ -1,4 +1,6 @@
 // Saved views: the one that is looked at is marked; dialogs open and close where a button says so.
+import { granted } from "./presses.js";
+
 const look = () => document.getElementById("look")?.value;
 
 function mark() {
@@ -15,7 +17,7 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   const dialog = event.target.closest?.("dialog[open]");
-  if (dialog && event.detail.successful) dialog.close();
+  if (dialog && granted(event)) dialog.close();
 });
 document.addEventListener("htmx:afterSwap", mark);
 mark();

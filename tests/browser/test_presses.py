@@ -13,6 +13,7 @@ from tests.browser.stage import Stage
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 TOAST = '<li class="toast done"><p>Starting 10 devices.</p></li>'
+REFUSAL = '<li class="toast error"><p>Nothing was done.</p></li>'
 # what the page does with a piece it was sent: another element of the same id and meaning
 REPLACE = """(id) => {
   const old = document.getElementById(id), fresh = old.cloneNode(true);
@@ -77,8 +78,11 @@ def test_one_act_at_a_time_on_the_selected(member: Page, stage: Stage) -> None:
     first = asked.nth(0)
     reboot.click()
     expect(question).to_be_hidden()
-    first.fulfill(body=TOAST, content_type="text/html")
-    expect(member.locator("#bulk")).to_be_hidden()
-    member.get_by_label("Select fd-000012").check()
+    # what is refused leaves the selection as it was, what is granted ends it
+    first.fulfill(status=409, body=REFUSAL, content_type="text/html")
+    expect(member.locator("#toasts .error")).to_be_visible()
     reboot.click()
     expect(question).to_have_text(re.compile("Reboot 1 device"))
+    member.locator("#confirm-yes").click()
+    asked.nth(1).fulfill(body=TOAST, content_type="text/html")
+    expect(member.locator("#bulk")).to_be_hidden()
