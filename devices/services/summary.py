@@ -12,7 +12,7 @@ from devices.services.progress import OperationView
 from devices.states import State
 
 # those that say so when they make progress
-PROCESSES = ("worker", "poller", "control")
+PROCESSES = ("worker", "poller", "control", "gateway")
 # operations in a summary, where fewer are running
 NEWEST = 5
 

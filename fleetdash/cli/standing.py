@@ -71,12 +71,13 @@ def _fleet(summary: dict[str, Any], needed: int) -> Iterator[Check]:
 
 def _host(host: dict[str, Any], architecture: str) -> Iterator[Check]:
     name = host["name"]
-    silent = [process for process in ("worker", "poller") if not host["processes"].get(process)]
+    wanted = ("worker", "poller", "gateway")
+    silent = [process for process in wanted if not host["processes"].get(process)]
     if silent or host["sample"] is None:
-        who = " and ".join(silent) or "poller"
+        who = " and the ".join(silent) or "poller"
         yield Check(False, f"{name}: processes", f"No word from the {who}: run bin/up.")
     else:
-        yield Check(True, f"{name}: processes", "Worker and poller make progress.")
+        yield Check(True, f"{name}: processes", "Worker, poller and gateway make progress.")
     proof = host["accelerators"].get(architecture) or {}
     yield Check(
         bool(proof.get("accelerator")),

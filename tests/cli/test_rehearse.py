@@ -39,7 +39,7 @@ def fit(empty: Served) -> Iterator[Served]:
     proof = json.dumps({"arm64": {"accelerator": "tcg"}})
     empty.python("from tests.api.served import ROWS; exec(ROWS)")
     empty.rows("update devices_host set accelerators = ?", proof)
-    beats = [f"fleet:heartbeat:{name}:here" for name in ("worker", "poller", "control")]
+    beats = [f"fleet:heartbeat:{name}:here" for name in ("worker", "poller", "control", "gateway")]
     ready = json.dumps({"state": "ready", "sentence": "Clones wake.", "at": 0.0})
     with redis.Redis.from_url(empty.environment["REDIS_URL"]) as client:
         client.mset({**dict.fromkeys(beats, "1"), "fleet:template:here": ready})
@@ -63,7 +63,7 @@ def test_a_fleet_that_is_not_ready_is_left_alone(empty: Served, run: Run) -> Non
     assert done.returncode == 1, done.stderr
     for what in ("here: processes", "here: accelerator", "here: template", "control"):
         assert marks(done.stdout, what) == ["✗"], done.stdout
-    assert "No word from the worker and poller: run bin/up." in done.stdout
+    assert "No word from the worker and the poller and the gateway: run bin/up." in done.stdout
     assert "Not ready: control, here: processes" in done.stdout.splitlines()[-1]
     assert empty.rows("select count(*) from devices_operation") == [(0,)]
 

@@ -26,7 +26,7 @@ def a_summary(**changed: Any) -> dict[str, Any]:
         "cores": 2,
         "accelerators": {"arm64": {"accelerator": "tcg"}},
         "missing_protections": [],
-        "processes": {"worker": True, "poller": True, "control": True},
+        "processes": {"worker": True, "poller": True, "control": True, "gateway": True},
         "sample": {**sample, **changed},
         "template": {"state": "ready", "sentence": "Clones wake."},
         "merging": {"state": "resting", "sentence": "Rests: nothing is new."},
