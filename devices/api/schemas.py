@@ -37,7 +37,7 @@ class FirmwaresOut(Schema):
 class HostOut(Schema):
     """A machine that runs guests; `sample` is null when it has been silent for 30 s.
 
-    `processes` says which of its worker, poller, control and gateway made progress in the last 15 s.
+    `processes` says which of worker, poller, control and gateway made progress in the last 15 s.
     """
 
     name: str
