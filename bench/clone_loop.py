@@ -34,7 +34,8 @@ from devices.qemu.shape import Shape
 from devices.qemu.spec import Architecture
 from devices.qemu.template import Template, load, make, template_key
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%sConnection: close\r\n\r\n{}"
+AT_ONCE = b"Socket-Within-Ms: 0\r\n"
 UPGRADE = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %s\r\n\r\n"
@@ -54,10 +55,12 @@ class BareServer:
     """Answers every report with 200 and holds sockets without a word.
 
     By serial: `at` is when its first report came, `first` that report, `keys` its WebSocket's key
-    and `masks` the mask of its first frame, if that was over 125 bytes as a join is.
+    and `masks` the mask of its first frame, if that was over 125 bytes as a join is. With
+    `sockets_at_once` clones open their sockets right after the report, otherwise within 10 s.
     """
 
     listening: socket.socket
+    sockets_at_once: bool = False
     at: dict[str, float] = field(default_factory=dict)
     first: dict[str, bytes] = field(default_factory=dict)
     keys: dict[str, bytes] = field(default_factory=dict)
@@ -101,7 +104,7 @@ class BareServer:
             self.first.setdefault(serial, request)
             self.at.setdefault(serial, time.monotonic())
             self.arrived.set()
-            connection.sendall(ANSWER)
+            connection.sendall(ANSWER % (AT_ONCE if self.sockets_at_once else b""))
         except ConnectionError:
             pass
         return False

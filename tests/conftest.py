@@ -14,10 +14,13 @@ import pytest
 import redis
 from django.conf import settings
 
+from devices.firmware.artifact import FirmwareImage
+from devices.firmware.build import build_firmware
 from devices.host import kernel_settings
 from devices.host.levers import SWAPPINESS
+from fleetdash.deploy import firmwares
 from tests.api.served import ROWS, Served, served
-from tests.fleet import Fleet, new_fleet, remove
+from tests.fleet import CACHE, CHECKOUT, Fleet, new_fleet, remove
 
 # a test must never meet the fleet of whoever runs it
 _FOLDER = Path(tempfile.mkdtemp(prefix="fleetdash-tests-"))
@@ -106,7 +109,30 @@ def empty(web: Served) -> Served:
 
 
 @pytest.fixture(scope="session")
-def fleet() -> Iterator[Fleet]:
+def built() -> dict[str, FirmwareImage]:
+    """The firmware of this tree by architecture: what bin/up builds here, and where."""
+    return firmwares.build_all(
+        firmwares.wanted({}), output=CHECKOUT / "var" / "firmware", cache=CACHE, say=lambda _: None
+    )
+
+
+@pytest.fixture(scope="session")
+def firmware(built: dict[str, FirmwareImage]) -> FirmwareImage:
+    """The arm64 firmware."""
+    return built["arm64"]
+
+
+@pytest.fixture(scope="session")
+def x64_firmware(built: dict[str, FirmwareImage]) -> FirmwareImage:
+    """The x64 firmware, on any machine."""
+    return built.get("x64") or build_firmware(
+        architecture="x64", version=firmwares.VERSION, output=CHECKOUT / "var/firmware/x64",
+        cache=CACHE, progress=lambda _: None,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def fleet(built: dict[str, FirmwareImage]) -> Iterator[Fleet]:
     """A fleetdash started by bin/up and stopped by bin/down, which must leave nothing."""
     started = new_fleet()
     # another fleet of this machine may hold it

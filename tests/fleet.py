@@ -21,6 +21,7 @@ from fleetdash.deploy import guests, records
 from fleetdash.deploy.installation import Installation
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("FLEETDASH_CACHE") or CHECKOUT / "var" / "cache")
 UP_DEADLINE_S = 420.0
 DOWN_DEADLINE_S = 120.0
 _PASSWORD = re.compile(r"Log in as admin with the password (\S+)")
@@ -69,7 +70,7 @@ class Fleet:
             "FLEETDASH_VAR": str(self.var),
             "FLEETDASH_PORT": str(self.port),
             "FLEETDASH_GATEWAY_PORT": str(self.gateway_port),
-            "FLEETDASH_CACHE": os.environ.get("FLEETDASH_CACHE") or str(CHECKOUT / "var" / "cache"),
+            "FLEETDASH_CACHE": str(CACHE),
             **self.more_environment,
         }
 

@@ -51,7 +51,10 @@ def send_frame(client: socket.socket, payload: bytes, opcode: int = 1) -> None:
 
 @contextlib.contextmanager
 def gateway(port: int, *, statuses: list[int] | None = None) -> Iterator[Seen]:
-    """Serve on the loopback; `statuses` are the first answers to reports, then 200."""
+    """Serve on the loopback; `statuses` are the first answers to reports, then 200.
+
+    Whoever wakes is told to open its socket at once.
+    """
     seen = Seen(statuses=list(statuses or []))
     server = socket.create_server(("127.0.0.1", port))
     thread = threading.Thread(target=_accept, args=(server, seen), daemon=True)
@@ -90,7 +93,8 @@ def _serve(client: socket.socket, seen: Seen) -> None:
             body = json.loads(stream.read(int(headers["content-length"])))
             seen.reports.put((first[1], headers, body))
             status = seen.statuses.pop(0) if seen.statuses else 200
-            client.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+            answer = f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nSocket-Within-Ms: 0\r\n\r\n"
+            client.sendall(answer.encode())
             client.close()
             return
         key = headers["sec-websocket-key"]

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.clone_loop import identity
+from bench.clone_loop import launch as launch_clone
 from devices.firmware import cpio
+from devices.firmware.artifact import FirmwareImage
 from devices.firmware.guest_image import find_kernel, module_files
 from devices.firmware.packages import PackageCache
+from devices.qemu import template
 from devices.qemu.confinement import ensure_confinement, remove_cgroup, remove_namespace
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.launch import BootloaderFiles, Confinement, KernelFiles, Launch
+from devices.qemu.shape import Shape
+from tests.fleet import CACHE
 
+# of every template of these tests
+KEY = "0" * 32
 BOOTLOADER = Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin")
 BUSYBOX_WORDS = (
     "cat", "echo", "ifconfig", "insmod", "mount", "nc", "poweroff", "route", "sh", "sleep", "tr",
 )  # fmt: skip
-CACHE = Path(os.environ.get("FLEETDASH_CACHE", Path(__file__).parents[2] / "var" / "cache"))
 
 # Each word of `try=` is address:port; what answers is said to have been reached.
 INIT = """#!/bin/sh
@@ -101,3 +108,16 @@ def launch_of(tmp_path: Path) -> Iterator[Callable[[str], Launch]]:
         process = launch.folder.read_process()
         if process is not None:
             process.end(10.0)
+
+
+@pytest.fixture(scope="session")
+def shown_template(firmware: FirmwareImage, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a template whose clones print their first random bytes, to be loaded."""
+    folder = tmp_path_factory.mktemp("shown")
+    # its own gateway is never asked
+    who = replace(identity(0, 9, template=True), template="shown")
+    made = template.make(
+        launch_clone(firmware, who, folder, Shape()), Confinement(), folder / KEY, key=KEY
+    )
+    made.close()
+    return folder / KEY

@@ -20,7 +20,6 @@ import pytest
 
 from bench.clone_loop import BareServer, identity, launch
 from devices.firmware.artifact import FirmwareImage
-from devices.firmware.build import build_firmware
 from devices.qemu import qmp, template
 from devices.qemu.clone import clone, clone_many
 from devices.qemu.errors import GuestExists, GuestSpawnFailed, QmpFailed
@@ -32,13 +31,11 @@ from devices.qemu.process_identity import end_all
 from devices.qemu.shape import Shape
 from devices.qemu.template import Template
 from devices.qemu.unix_socket import connect
-from fleetdash.deploy.firmwares import VERSION
+from tests.qemu.conftest import KEY
 
 pytestmark = pytest.mark.guest
 
-ROOT = Path(__file__).resolve().parents[2]
 UNCONFINED = Confinement()
-KEY = "0" * 32
 # of qemu's machine `virt`
 RAM_STARTS = 0x4000_0000
 
@@ -112,19 +109,17 @@ class Nursery:
             time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def image() -> FirmwareImage:
-    return build_firmware(
-        architecture="arm64", version="0.1.0", output=ROOT / "var/tests/firmware",
-        cache=ROOT / "var/cache", progress=lambda _: None,
-    )  # fmt: skip
+def a_server(listening: socket.socket) -> BareServer:
+    server = BareServer(listening, sockets_at_once=True)
+    threading.Thread(target=server.run, daemon=True).start()
+    return server
 
 
+@contextlib.contextmanager
 def nursery(
     image: FirmwareImage, folder: Path, how: Literal["shown", "unmixed"]
 ) -> Iterator[Nursery]:
-    server = BareServer(socket.create_server(("127.0.0.1", 0), backlog=64))
-    threading.Thread(target=server.run, daemon=True).start()
+    server = a_server(socket.create_server(("127.0.0.1", 0), backlog=64))
     who = replace(identity(0, server.listening.getsockname()[1], template=True), template=how)
     made = template.make(
         launch(image, who, folder, Shape()), UNCONFINED, folder / "templates" / KEY, key=KEY
@@ -134,8 +129,13 @@ def nursery(
 
 
 @pytest.fixture(scope="module")
-def home(image: FirmwareImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    yield from nursery(image, tmp_path_factory.mktemp("home"), "shown")
+def home(
+    firmware: FirmwareImage, shown_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nursery]:
+    server = a_server(socket.create_server(("127.0.0.1", 0), backlog=64))
+    loaded = template.load(shown_template, key=KEY)
+    yield Nursery(firmware, loaded, server, tmp_path_factory.mktemp("home"))
+    loaded.close()
 
 
 @pytest.fixture(autouse=True)
@@ -180,13 +180,9 @@ def test_clones_have_random_numbers_of_their_own(home: Nursery) -> None:
 
 
 def test_x64_clones_are_somebody_of_their_own_too_and_reboot_through_the_boot_loader(
-    tmp_path: Path,
+    x64_firmware: FirmwareImage, tmp_path: Path
 ) -> None:
-    image = build_firmware(
-        architecture="x64", version=VERSION, output=ROOT / "var/firmware/x64",
-        cache=ROOT / "var/cache", progress=lambda _: None,
-    )  # fmt: skip
-    with contextlib.contextmanager(nursery)(image, tmp_path, "shown") as home:
+    with nursery(x64_firmware, tmp_path, "shown") as home:
         try:
             assert len(set(first_random_bytes(home, 1, 2))) == 2
             who = home.launch(1)
@@ -264,7 +260,9 @@ def test_a_clone_that_reboots_changes_neither_template_nor_another_clone(
     assert memory_of(rebooted, tmp_path / "memory") != other_before
 
 
-def test_without_entropy_of_their_own_clones_agree(image: FirmwareImage, tmp_path: Path) -> None:
+def test_without_entropy_of_their_own_clones_agree(
+    firmware: FirmwareImage, tmp_path: Path
+) -> None:
     """This is what the mixing is for; without it the test above could pass by luck.
 
     A guest's kernel reseeds by itself some seconds after the freeze, and uses up random numbers of
@@ -272,7 +270,7 @@ def test_without_entropy_of_their_own_clones_agree(image: FirmwareImage, tmp_pat
     By chance no two ever would.
     """
     for attempt in range(4):
-        with contextlib.contextmanager(nursery)(image, tmp_path / str(attempt), "unmixed") as bare:
+        with nursery(firmware, tmp_path / str(attempt), "unmixed") as bare:
             try:
                 said = first_random_bytes(bare, *range(1, 7))
             finally:
@@ -288,8 +286,7 @@ def test_a_clone_has_every_protection_and_cannot_write_the_template(
 ) -> None:
     assert confinement.network_namespace is not None
     port = home.server.listening.getsockname()[1]
-    inside = BareServer(listen_in_namespace(confinement.network_namespace, "127.0.0.1", port))
-    threading.Thread(target=inside.run, daemon=True).start()
+    inside = a_server(listen_in_namespace(confinement.network_namespace, "127.0.0.1", port))
     who = home.launch(3)
     guest = clone(who, home.template, confinement)
     home.wait_for(inside.at, {who.serial})

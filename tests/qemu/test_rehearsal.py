@@ -12,7 +12,6 @@ import pytest
 
 from bench.clone_loop import identity, launch
 from devices.firmware.artifact import FirmwareImage
-from devices.firmware.build import build_firmware
 from devices.qemu import qmp, template
 from devices.qemu.clone import clone
 from devices.qemu.guest_folder import GuestFolder
@@ -24,11 +23,10 @@ from devices.qemu.template import Template
 from devices.qemu.unix_socket import connect
 from tests.firmware.stub_gateway import Seen, gateway
 from tests.fleet import a_free_port
+from tests.qemu.conftest import KEY
 
 pytestmark = pytest.mark.guest
 
-ROOT = Path(__file__).resolve().parents[2]
-KEY = "0" * 32
 
 
 @dataclass
@@ -47,23 +45,15 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def image() -> FirmwareImage:
-    return build_firmware(
-        architecture="arm64", version="0.1.0", output=ROOT / "var/tests/firmware",
-        cache=ROOT / "var/cache", progress=lambda _: None,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def stage(image: FirmwareImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(firmware: FirmwareImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     port = a_free_port()
     with gateway(port) as seen:
         who = replace(identity(0, port, template=True), template="rehearse")
         made = template.make(
-            launch(image, who, folder, Shape()), Confinement(), folder / "t" / KEY, key=KEY
+            launch(firmware, who, folder, Shape()), Confinement(), folder / "t" / KEY, key=KEY
         )
-        yield Stage(image, made, seen, port, folder, rehearsed(seen, "template"))
+        yield Stage(firmware, made, seen, port, folder, rehearsed(seen, "template"))
         recorded = [GuestFolder(each).read_process() for each in folder.glob("c*")]
         end_all([each for each in recorded if each is not None], deadline_s=10.0, grace_s=0)
         made.close()

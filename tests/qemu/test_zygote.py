@@ -17,7 +17,6 @@ import pytest
 
 from bench.clone_loop import BareServer, identity, launch
 from devices.firmware.artifact import FirmwareImage
-from devices.firmware.build import build_firmware
 from devices.qemu import fork_server, qmp, template
 from devices.qemu.clone import clone, clone_many
 from devices.qemu.confinement import ensure_confinement, remove_cgroup, remove_namespace
@@ -31,12 +30,11 @@ from devices.qemu.shape import Shape
 from devices.qemu.template import Template
 from devices.qemu.zygote import Zygote
 from tests.firmware import stub_gateway
+from tests.qemu.conftest import KEY
 
 pytestmark = pytest.mark.guest
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "fleetdash-test-zygote"
-KEY = "0" * 32
 DEADLINE_S = 60.0
 
 
@@ -81,11 +79,9 @@ class Brood:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brood]:
-    image = build_firmware(
-        architecture="arm64", version="0.1.0", output=ROOT / "var/tests/firmware",
-        cache=ROOT / "var/cache", progress=lambda _: None,
-    )  # fmt: skip
+def made(
+    firmware: FirmwareImage, shown_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Brood]:
     folder = tmp_path_factory.mktemp("brood")
     set_for_guests()
     confinement, missing = ensure_confinement(namespace=NAME, cgroup=NAME)
@@ -93,18 +89,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brood]:
     listening, rehearsing = (
         listen_in_namespace(confinement.network_namespace, "127.0.0.1", 0) for _ in range(2)
     )
-    server, seen = BareServer(listening), stub_gateway.Seen()
+    server, seen = BareServer(listening, sockets_at_once=True), stub_gateway.Seen()
     threading.Thread(target=server.run, daemon=True).start()
     threading.Thread(target=stub_gateway._accept, args=(rehearsing, seen), daemon=True).start()
     port = listening.getsockname()[1]
-    of = launch(image, identity(0, port, template=True), folder, Shape())
-    kept = template.make(of, confinement, folder / "templates" / KEY, key=KEY)
+    of = launch(firmware, identity(0, port, template=True), folder, Shape())
+    kept = template.load(shown_template, key=KEY)
     rehearsal = replace(identity(1, rehearsing.getsockname()[1]), template="rehearse")
     kept.zygote = Zygote.start(
         of, kept, confinement, GuestFolder(folder / "zygote"), rehearsals=[rehearsal]
     )
     set_for_guests(huge_pages=True, mergeable=False)
-    yield Brood(image, kept, confinement, server, seen, folder)
+    yield Brood(firmware, kept, confinement, server, seen, folder)
     kept.close()
     remove_namespace(NAME)
     if confinement.cgroup is not None:
