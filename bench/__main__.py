@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     launch.add_argument(
         "--settle", type=float, default=0.0, metavar="S", help="then wait and measure memory"
     )
+    launch.add_argument(
+        "--calm", type=float, default=5, metavar="S", help="seconds of rest before each part"
+    )
 
     idle = benches.add_parser("idle", help="what the control plane and idle devices cost")
     idle.add_argument("--count", type=int, default=10)
@@ -138,7 +141,7 @@ def _run(findings: Findings, given: argparse.Namespace) -> None:
             start = "cold" if given.cold else "warm"
             launch.run(findings, launch.Wish(
                 count=given.count, start=start, raw=given.raw, widths=given.width,
-                script=given.script, settle_s=given.settle,
+                script=given.script, settle_s=given.settle, calm_s=given.calm,
             ))  # fmt: skip
         case "idle":
             from bench import idle

@@ -37,6 +37,7 @@ class Wish:
     widths: Sequence[int] = ()
     script: int = 0
     settle_s: float = 0.0
+    calm_s: float = CALM_S
 
     @property
     def first(self) -> int:
@@ -49,7 +50,7 @@ def run(findings: Findings, wish: Wish) -> None:
     running = fleet.find()
     if wish.start == "warm":
         findings.values["template"] = running.wait_for_template()
-    time.sleep(CALM_S)
+    time.sleep(wish.calm_s)
     try:
         after_s = _fleet(findings, running, wish)
     finally:
@@ -152,7 +153,7 @@ def _raw_clones(findings: Findings, wish: Wish, rate: float | None) -> None:
     findings.values["raw_clone_loop"] = loops
     best = 0.0
     for width in wish.widths or _widths():
-        time.sleep(CALM_S)
+        time.sleep(wish.calm_s)
         found = raw_clones(count, width)
         after_s = sorted(found["reported_s"].values())
         raw_rate = rate_of_first(after_s, count)
@@ -207,7 +208,7 @@ def _raw_cold(
     findings: Findings, running: RunningFleet, wish: Wish, rate: float | None
 ) -> None:
     width = max(wish.widths, default=2 * len(os.sched_getaffinity(0)))
-    bare, raw_rate = _bare(running, min(wish.raw, wish.count), width)
+    bare, raw_rate = _bare(running, wish, min(wish.raw, wish.count), width)
     findings.values["raw_cold_loop"] = _bare_figures(bare, width, raw_rate)
     if rate and raw_rate:
         findings.row(
@@ -220,7 +221,7 @@ def _raw_cold(
 def _script(
     findings: Findings, running: RunningFleet, wish: Wish, rate: float | None
 ) -> None:
-    bare, script_rate = _bare(running, wish.script, SCRIPT_WIDTH)
+    bare, script_rate = _bare(running, wish, wish.script, SCRIPT_WIDTH)
     findings.values["cold_from_a_script"] = _bare_figures(bare, SCRIPT_WIDTH, script_rate)
     if rate and script_rate:
         findings.row(
@@ -231,14 +232,16 @@ def _script(
         )  # fmt: skip
 
 
-def _bare(running: RunningFleet, count: int, width: int) -> tuple[raw.RawRun, float]:
+def _bare(
+    running: RunningFleet, wish: Wish, count: int, width: int
+) -> tuple[raw.RawRun, float]:
     """Cold, unconfined, `width` at a time, as a script would; and its devices a second."""
     firmware = running.get("summary")["firmware"]
     image = artifact.load(
         running.var / "firmware" / firmware["architecture"] / firmware["sha256"]
     )
     memory_mib = int(os.environ.get("FLEETDASH_DEVICE_MEMORY_MIB", "128"))
-    time.sleep(CALM_S)
+    time.sleep(wish.calm_s)
     bare = raw.run(image, count=count, width=width, memory_mib=memory_mib)
     return bare, len(bare.reported_s) / max(bare.reported_s.values(), default=1.0)
 

@@ -31,8 +31,17 @@ settings.REDIS_URL = f"unix://{_FOLDER}/redis.sock"
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: Playwright keeps an event loop running, in which no other can start."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Browser tests last: Playwright keeps an event loop running, in which no other can start.
+
+    What is marked `late` comes after the others of its file.
+    """
+    files = {path: place for place, path in enumerate(dict.fromkeys(item.path for item in items))}
+
+    def place(item: pytest.Item) -> tuple[bool, int, bool]:
+        browser, late = (item.get_closest_marker(name) for name in ("browser", "late"))
+        return browser is not None, files[item.path], late is not None
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,8 +28,8 @@ def test_the_fleet_and_the_bare_loop_are_measured_in_one_run(fleet: Fleet) -> No
     wait_until(fleet.template_is_ready, 90)
     before = left_by_raw_loops()
     done = fleet.run(
-        "bin/bench", "launch", "--count", "3", "--raw", "3", "--width", "2", "--json",
-        timeout_s=180,
+        "bin/bench", "launch", "--count", "3", "--raw", "3", "--width", "2", "--calm", "0",
+        "--json", timeout_s=180,
     )  # fmt: skip
     found = json.loads(done.stdout)
     assert (done.returncode, found["problems"]) == (0, []), done.stderr
@@ -78,7 +78,7 @@ def test_devices_that_are_there_are_not_removed_unasked(fleet: Fleet) -> None:
 def test_nothing_of_a_few_devices_stays_behind(fleet: Fleet) -> None:
     wait_until(fleet.template_is_ready, 90)
     done = fleet.run(
-        "bin/bench", "cycle", "--count", "2", "--calm", "2", "--json", timeout_s=180
+        "bin/bench", "cycle", "--count", "2", "--calm", "1", "--json", timeout_s=180
     )
     found = json.loads(done.stdout)
     assert found["values"]["looks"]["full_1"]["guests"] == 2

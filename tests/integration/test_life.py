@@ -102,9 +102,15 @@ def test_a_guest_that_dies_is_noticed_at_once_and_says_why(fleet: Fleet) -> None
     wait_until(lambda: not (fleet.var / "guests" / serial).exists(), 30)
 
 
-def test_every_process_may_be_killed_and_no_device_is_lost(fleet: Fleet) -> None:
-    operate(fleet, "add", 2)
+def test_every_process_may_be_killed_no_device_is_lost_and_a_stray_guest_is_ended(
+    fleet: Fleet,
+) -> None:
+    operate(fleet, "add", 3)
     before = processes(fleet)
+    lost, forgotten = before.popitem()
+    guests = fleet.var / "guests"
+    # as if the database had forgotten it
+    Path(guests / lost).rename(guests / "fd-stray")
     starting = fleet.api("POST", "operations", {"kind": "add", "count": 2})
     for name in list(fleet.processes()):
         # as it is now: one of those before it may have taken it along
@@ -113,6 +119,9 @@ def test_every_process_may_be_killed_and_no_device_is_lost(fleet: Fleet) -> None
     wait_until(
         lambda: fleet.api("GET", f"operations/{starting['id']}")["state"] != "running", BOOT_S
     )
+    wait_until(lambda: not forgotten.is_alive(), 60)
+    wait_until(lambda: not (guests / "fd-stray").exists(), 30)
+    wait_until(lambda: fleet.api("GET", f"devices/{lost}")["state"] == "failed", 60)
     wait_until(lambda: online(fleet) == 4, 60)
     after = processes(fleet)
     assert len(after) == 4
@@ -145,13 +154,3 @@ def _answers(fleet: Fleet) -> bool:
     except Exception:
         return False
     return True
-
-
-def test_a_stray_guest_without_a_row_is_ended(fleet: Fleet) -> None:
-    operate(fleet, "add", 1)
-    ((serial, identity),) = processes(fleet).items()
-    guests = fleet.var / "guests"
-    # as if the database had forgotten it
-    Path(guests / serial).rename(guests / "fd-stray")
-    wait_until(lambda: not identity.is_alive(), 60)
-    wait_until(lambda: not (guests / "fd-stray").exists(), 30)
