@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -58,16 +59,7 @@ class Served:
 
     def python(self, code: str) -> str:
         """Run Python with Django set up, in a process of its own; gives what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-            cwd=CHECKOUT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return python(code, self.environment)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database answers; writes are committed."""
@@ -110,6 +102,38 @@ class Served:
             self.processes.remove(process)
 
 
+def python(code: str, environment: dict[str, str]) -> str:
+    """Run Python with Django set up, in a process of its own; gives what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@functools.cache
+def empty_database() -> bytes:
+    """The file of a SQLite database with all tables and nothing in them."""
+    with tempfile.TemporaryDirectory() as name:
+        python(
+            "from django.core.management import call_command as c; c('migrate', verbosity=0)\n"
+            "from django.db import connection\n"
+            "connection.cursor().execute('PRAGMA wal_checkpoint(TRUNCATE)')",
+            {
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "fleetdash.settings",
+                "DATABASE_URL": f"sqlite:///{name}/db.sqlite3",
+                "FLEETDASH_VAR": name,
+            },
+        )
+        return (Path(name) / "db.sqlite3").read_bytes()
+
+
 @contextlib.contextmanager
 def served(
     application: str, *, arguments: Sequence[str] = (), pages: bool = False, **environment: str
@@ -147,11 +171,12 @@ def served(
                 "--dir",
                 name,
             )
-            prepare = "from django.core.management import call_command as c; "
-            prepare += "c('migrate', verbosity=0)"
+            (folder / "db.sqlite3").write_bytes(empty_database())
             if pages:
-                prepare += "; c('collectstatic', interactive=False, verbosity=0)"
-            server.python(prepare)
+                server.python(
+                    "from django.core.management import call_command as c; "
+                    "c('collectstatic', interactive=False, verbosity=0)"
+                )
             server.start(
                 sys.executable,
                 "-m",

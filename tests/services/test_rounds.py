@@ -1,8 +1,8 @@
-"""A host's rounds: everything is compared with everything now and then, the cheap parts each time."""
+"""A host's rounds: the cheap parts each time, everything compared with everything now and then."""
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_everything_is_compared_in_a_workers_first_round_and_every_half_minute(
     ):  # fmt: skip
         monkeypatch.setattr(module, name, lambda host_name, name=name: done.append(name))
     monkeypatch.setattr(tending, "_full_at", float("-inf"))
-    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(tending, "time", SimpleNamespace(monotonic=lambda: now_s))
 
     def a_round() -> list[str]:
         done.clear()
