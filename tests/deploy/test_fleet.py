@@ -6,13 +6,11 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import redis
 
-from fleetdash.deploy import guests
 from fleetdash.deploy.processes import DECLARED
 from tests.fleet import Fleet, new_fleet, remove
 
@@ -157,35 +155,3 @@ def test_up_after_the_supervisor_was_stopped_for_good_replaces_its_orphans(fleet
     assert set(now) == {*DECLARED, "supervisord"}
     assert not {now[name].pid for name in orphans} & set(orphans.values())
     assert ready(fleet)
-
-
-@pytest.fixture
-def one_device(fleet: Fleet) -> Iterator[str]:
-    """The serial of a device that is online, removed afterwards."""
-    wait_for(fleet.template_is_ready, 120)
-    fleet.api("POST", "operations", {"kind": "add", "count": 1})
-    wait_for(lambda: fleet.api("GET", "summary")["online"] == 1, 120)
-    serial = fleet.api("GET", "devices?state=online")["devices"][0]["serial"]
-    yield serial
-    fleet.api("POST", "operations", {"kind": "remove", "serials": [serial]})
-    wait_for(lambda: guests.of_devices(fleet.var) == [], 60)
-
-
-def test_guests_that_are_kept_are_adopted_and_come_back(fleet: Fleet, one_device: str) -> None:
-    before = guests.of_devices(fleet.var)
-    assert len(before) == 1
-    assert "1 guest runs on" in fleet.down("--keep-guests")
-    assert fleet.processes() == {}
-    assert guests.of_devices(fleet.var) == before
-    fleet.up()
-    assert guests.of_devices(fleet.var) == before
-    # it can say so only through the network namespace it was born in
-    up_again = fleet.processes()["gateway"].started_at
-    wait_for(lambda: last_heard(fleet, one_device) > up_again, 90)
-    assert fleet.api("GET", f"devices/{one_device}")["state"] == "online"
-
-
-def last_heard(fleet: Fleet, serial: str) -> float:
-    with redis.Redis(unix_socket_path=str(fleet.var / "redis" / "redis.sock")) as client:
-        score = client.zscore("fleet:presence", serial)
-    return float(score) if isinstance(score, float) else 0.0

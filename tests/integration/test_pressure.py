@@ -6,8 +6,10 @@ import signal
 from typing import Any
 
 import pytest
+import redis
 
 from devices.host import cgroup, endings, memory
+from fleetdash.deploy import guests
 from tests.fleet import ApiError, Fleet
 from tests.hog import hog
 from tests.integration.test_life import operate, processes, wait_until
@@ -31,11 +33,22 @@ def emptied(fleet: Fleet) -> Any:
 
 
 def again(fleet: Fleet, **environment: str) -> None:
-    """The same fleet with other settings."""
+    """The same fleet with other settings; its guests are kept and adopted."""
+    kept = guests.of_devices(fleet.var)
     fleet.more_environment = environment
-    fleet.down("--keep-guests")
+    assert f"{len(kept)} guests run on" in fleet.down("--keep-guests")
+    assert fleet.processes() == {}
+    assert guests.of_devices(fleet.var) == kept
     fleet.up()
+    assert guests.of_devices(fleet.var) == kept
     wait_until(fleet.template_is_ready, 60)
+
+
+def last_heard(fleet: Fleet, serial: str) -> float:
+    """When a device reported or its socket said something, in Unix seconds."""
+    with redis.Redis(unix_socket_path=str(fleet.var / "redis" / "redis.sock")) as client:
+        score = client.zscore("fleet:presence", serial)
+    return float(score) if isinstance(score, float) else 0.0
 
 
 def test_a_host_whose_memory_another_takes_refuses_and_waits_and_kills_nothing(
@@ -47,6 +60,7 @@ def test_a_host_whose_memory_another_takes_refuses_and_waits_and_kills_nothing(
     above_mib = min(MOST_ABOVE_MIB, free_mib // 4)
     # the rest is as good as taken: what follows needs no more than what there is above it
     again(fleet, **{RESERVE: str(free_mib - above_mib), "FLEETDASH_LAUNCH_WIDTH": "1"})
+    up_again = fleet.processes()["gateway"].started_at
     try:
         # one after the other, so that not all are there before the hog has what it wants
         operation = fleet.api("POST", "operations", {"kind": "add", "count": ASKED})
@@ -60,6 +74,9 @@ def test_a_host_whose_memory_another_takes_refuses_and_waits_and_kills_nothing(
         wait_until(lambda: fleet.api("GET", path)["pending"] < waiting, 60)
         fleet.api("POST", f"{path}/cancel")
         wait_until(lambda: fleet.api("GET", path)["state"] != "running", 30)
+        # adopted ones can say so only through the network namespace they were born in
+        wait_until(lambda: all(last_heard(fleet, each) > up_again for each in before), 90)
+        assert {fleet.api("GET", f"devices/{each}")["state"] for each in before} == {"online"}
     finally:
         again(fleet)
     after = processes(fleet)
