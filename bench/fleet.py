@@ -73,7 +73,7 @@ class RunningFleet:
         """
         settled, moved_at = -1, time.monotonic()
         while operation["state"] == "running":
-            time.sleep(max(POLL_S, POLL_S_PER_DEVICE * operation["count"]))
+            time.sleep(max(POLL_S, POLL_S_PER_DEVICE * devices_of(operation)))
             operation = self.get(f"operations/{operation['id']}")
             now_settled = operation["done"] + operation["failed"] + operation["cancelled"]
             if now_settled != settled:
@@ -143,6 +143,11 @@ class RunningFleet:
             if template.get("state") == "failed" or time.monotonic() > until:
                 raise BenchError(f"there is no template: {said}")
             time.sleep(0.5)
+
+
+def devices_of(operation: dict[str, Any]) -> int:
+    """How many devices an operation has, which may be fewer than were asked for."""
+    return sum(operation[outcome] for outcome in ("pending", "done", "failed", "cancelled"))
 
 
 def moment(text: str) -> float:

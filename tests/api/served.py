@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.api.beside import Beside
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_S = 30.0
 
@@ -43,6 +45,9 @@ class Served:
     environment: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.beside = Beside(self.environment)
+
     @property
     def url(self) -> str:
         """The address of the server."""
@@ -58,8 +63,8 @@ class Served:
         return process
 
     def python(self, code: str) -> str:
-        """Run Python with Django set up, in a process of its own; gives what it printed."""
-        return python(code, self.environment)
+        """Run Python with Django set up, in a process beside; gives what it printed."""
+        return self.beside.run(code)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database answers; writes are committed."""
@@ -102,35 +107,22 @@ class Served:
             self.processes.remove(process)
 
 
-def python(code: str, environment: dict[str, str]) -> str:
-    """Run Python with Django set up, in a process of its own; gives what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-        cwd=CHECKOUT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 @functools.cache
 def empty_database() -> bytes:
     """The file of a SQLite database with all tables and nothing in them."""
     with tempfile.TemporaryDirectory() as name:
-        python(
+        beside = Beside({
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "fleetdash.settings",
+            "DATABASE_URL": f"sqlite:///{name}/db.sqlite3",
+            "FLEETDASH_VAR": name,
+        })  # fmt: skip
+        beside.run(
             "from django.core.management import call_command as c; c('migrate', verbosity=0)\n"
             "from django.db import connection\n"
-            "connection.cursor().execute('PRAGMA wal_checkpoint(TRUNCATE)')",
-            {
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "fleetdash.settings",
-                "DATABASE_URL": f"sqlite:///{name}/db.sqlite3",
-                "FLEETDASH_VAR": name,
-            },
+            "connection.close()"
         )
+        beside.end()
         return (Path(name) / "db.sqlite3").read_bytes()
 
 
@@ -191,6 +183,7 @@ def served(
             server.wait_until_listening()
             yield server
         finally:
+            server.beside.end()
             for process in reversed(server.processes[:]):
                 server.stop(process)
 
