@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 LIST_EVERY_S = 30.0
 PSS_EVERY_S = 5.0
 RECONNECT_S = 1.0
-_LISTEN_S = 1.0
+LISTEN_S = 1.0
 
 
 class RosterKeeper:
@@ -106,7 +106,7 @@ class RosterKeeper:
             self._pss = self._load_pss()
 
     def _listen(self) -> None:
-        data = self._subscription.read(_LISTEN_S)
+        data = self._subscription.read(LISTEN_S)
         if data is None:
             return
         try:

@@ -41,7 +41,11 @@ def rows() -> Rows:
 
 
 @pytest.fixture
-def roster(private_redis: RedisServer, rows: Rows, ended: list[str]) -> Iterator[RosterKeeper]:
+def roster(
+    private_redis: RedisServer, rows: Rows, ended: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RosterKeeper]:
+    # it stops as often as it looks up from listening
+    monkeypatch.setattr("devices.poller.roster.LISTEN_S", 0.1)
     watch = PidfdWatch(ended.extend, boot_id=inventory.boot_id())
     keeper = RosterKeeper(
         watch,
