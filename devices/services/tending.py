@@ -169,8 +169,10 @@ def sweep(host_name: str) -> None:
         return
     identities = {serial: GuestFolder(folder / serial).read_process() for serial in strays}
     bus.publish_guests(host_name, ended=strays)
+    # asked to end it would end in order, as if it had shut itself down
     surviving = end_all(
-        [each for each in identities.values() if each is not None], deadline_s=END_DEADLINE_S
+        [each for each in identities.values() if each is not None],
+        deadline_s=END_DEADLINE_S, grace_s=0.0,
     )
     # a guest keeps its folder as long as it runs, or nobody would find it again
     strays = [serial for serial in strays if identities[serial] not in surviving]

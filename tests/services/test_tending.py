@@ -89,7 +89,7 @@ def test_a_stray_that_survives_keeps_its_folder(
         folder.mkdir()
         (folder / "process").write_text(f"{own.boot_id} {pid} {own.start_time}\n")
 
-    def survives(identities: Iterable[ProcessIdentity], *, deadline_s: float) -> list[Any]:
+    def survives(identities: Iterable[ProcessIdentity], **limits: float) -> list[Any]:
         return [each for each in identities if each == own]
 
     monkeypatch.setattr(tending, "end_all", survives)
