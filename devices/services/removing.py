@@ -82,7 +82,7 @@ def begin_removal(operation: Operation, devices: Sequence[Device]) -> None:
     if not devices:
         raise Conflict("There is no device left to remove.")
     if len(devices) < operation.count:
-        operation.note = f"there were only {len(devices)}"
+        operation.note = f"there were only {len(devices):,}"
     operation.save()
     Target.objects.bulk_create(Target(operation=operation, device=d) for d in devices)
     # one that was on before has a disk to be deleted
