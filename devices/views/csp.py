@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
+
+from devices.views.each_response import each_response
 
 HEADER = "Content-Security-Policy"
 POLICY = "; ".join(
@@ -24,7 +21,6 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-GetResponse = Callable[[HttpRequest], Any]
 
 
 def _set(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -32,21 +28,4 @@ def _set(request: HttpRequest, response: HttpResponseBase) -> None:
     response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 
 
-@sync_and_async_middleware
-def content_security_policy(get_response: GetResponse) -> GetResponse:
-    """Middleware: adds the policy to what has none."""
-    if iscoroutinefunction(get_response):
-
-        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
-            response: HttpResponseBase = await get_response(request)
-            _set(request, response)
-            return response
-
-        return asynchronous
-
-    def synchronous(request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase = get_response(request)
-        _set(request, response)
-        return response
-
-    return synchronous
+content_security_policy = each_response(_set)

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,14 +39,6 @@ def here(tmp_path: Path) -> Installation:
     for name in ("run", "secrets", "log"):
         (tmp_path / name).mkdir()
     return Installation(tmp_path, tmp_path)
-
-
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(["sleep", "60"])
-    yield process
-    process.kill()
-    process.wait()
 
 
 @pytest.fixture

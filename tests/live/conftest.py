@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import redis
+from pytest_django import Settings
+
+from devices.live import hub
+from devices.live.hub import Hub
+from devices.services import bus
+from tests.live.socket_browser import Page
 
 
 class PrivateRedis:
@@ -48,3 +56,28 @@ def private_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateR
     server = PrivateRedis(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def page() -> Page:
+    return Page()
+
+
+@pytest_asyncio.fixture
+async def live(
+    page: Page, private_redis: PrivateRedis, settings: Settings
+) -> AsyncIterator[Hub]:
+    settings.REDIS_URL = private_redis.url
+    bus.client.cache_clear()
+    await asyncio.to_thread(bus.client().flushall)
+    made = Hub(
+        private_redis.url, render=lambda *told: page.render(*told), load_states=page.load_states
+    )
+    hub._hubs[asyncio.get_running_loop()] = made
+    made.start()
+    yield made
+    await made.stop()
+    bus.client().close()
+    bus.client.cache_clear()
+
+

@@ -17,7 +17,7 @@ from devices.live.hub import Hub
 from devices.models import Device, Event
 from devices.services import bus, typists
 from tests.live.conftest import PrivateRedis
-from tests.live.test_socket import Browser
+from tests.live.socket_browser import Browser
 from tests.rows import a_device, a_host
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.django_db(transaction=True)]
