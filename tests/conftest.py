@@ -78,13 +78,17 @@ def redis_process(own_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def redis_server(redis_process: str) -> Iterator[str]:
-    """That Redis, emptied, with `devices.services.bus` connected to it; its address."""
+    """That Redis, empty, with `devices.services.bus` connected to it; its address.
+
+    It is left empty too: a test that has not asked for it still reads it, once it runs.
+    """
     from devices.services import bus
 
+    bus.client.cache_clear()
     with redis.Redis.from_url(redis_process) as client:
         client.flushall()
-    bus.client.cache_clear()
-    yield redis_process
+        yield redis_process
+        client.flushall()
     bus.client().close()
     bus.client.cache_clear()
 
