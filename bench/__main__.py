@@ -116,6 +116,8 @@ def main() -> int:
     """Parse, measure, print; 1 when something is not as it should be, 130 when interrupted."""
     arguments = parser().parse_args()
     findings = Findings(shlex.join(["bin/bench", *sys.argv[1:]]))
+    # whoever was started in the background of a script was told to ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     status = 0
     try:

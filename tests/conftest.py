@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,10 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="fleetdash-tests-"))
 settings.VAR_DIR = _FOLDER
 settings.STATIC_ROOT = _FOLDER / "static"
 settings.REDIS_URL = f"unix://{_FOLDER}/redis.sock"
+
+
+# in the background of a script it is ignored, and whatever tests start would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
