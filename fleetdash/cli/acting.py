@@ -73,7 +73,11 @@ def _which(kind: str, words: Sequence[str], matching: dict[str, Any]) -> dict[st
     if kind == "remove" and len(words) == 1 and _is_like_a_number(words[0]):
         return {"count": count(words[0])}
     if any(word.isdigit() for word in words):
-        raise argparse.ArgumentTypeError("give either one number or serials, not both")
+        raise argparse.ArgumentTypeError(
+            "give either one number or serials, not both"
+            if kind == "remove"
+            else "devices are named by their serials; only remove takes how many"
+        )
     return {"serials": list(words)}
 
 

@@ -12,6 +12,12 @@ class CliError(Exception):
     ends_with = NOT_DONE
 
 
+class AskedWrongly(CliError):
+    """What was asked cannot be, which only the fleet could tell."""
+
+    ends_with = ASKED_WRONGLY
+
+
 class Unreachable(CliError):
     """Nothing answers at the address; it may come back.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fleetdash.cli import text
 from fleetdash.cli.arguments import add_json, count
+from fleetdash.cli.errors import AskedWrongly
 
 if TYPE_CHECKING:
     from fleetdash.cli.arguments import Commands
@@ -32,23 +34,38 @@ def register(commands: Commands) -> None:
 
 
 def _show(fleet: Fleet, given: argparse.Namespace) -> int:
-    found = fleet.get("history", series=given.host, window=given.window)
+    answer = fleet.get("history", series=given.host, window=given.window)
+    found = _cut(answer, given.figure or list(answer["figures"]), given.limit)
+    figures: dict[str, Any] = found["figures"]
     if given.as_json:
         text.print_json(found)
-        return 0
-    figures: dict[str, Any] = found["figures"]
-    names = [name for name in given.figure or figures if name in figures]
-    if not names or not found["at"]:
-        known = ", ".join(figures) or "none yet"
-        print(f"There is nothing of these figures; there are: {known}.")
-        return 0
-    rows = [
-        (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-         *(_figure(figures[name]["mean"][place]) for name in names))
-        for place, at in list(enumerate(found["at"]))[-given.limit :]
-    ]  # fmt: skip
-    print(text.columns(("AT (UTC)", *(name.upper() for name in names)), rows))
+    elif not found["at"]:
+        print("Nothing has been written yet.")
+    else:
+        rows = [
+            (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+             *(_figure(column["mean"][place]) for column in figures.values()))
+            for place, at in enumerate(found["at"])
+        ]  # fmt: skip
+        print(text.columns(("AT (UTC)", *(name.upper() for name in figures)), rows))
     return 0
+
+
+def _cut(answer: dict[str, Any], names: Sequence[str], limit: int) -> dict[str, Any]:
+    """The newest moments of these figures; raises AskedWrongly for one that there is not."""
+    known: dict[str, Any] = answer["figures"]
+    if known and (unknown := [name for name in names if name not in known]):
+        raise AskedWrongly(
+            f"There is no figure {', '.join(unknown)}; there are: {', '.join(known)}."
+        )
+    return answer | {
+        "at": answer["at"][-limit:],
+        "figures": {
+            name: {what: values and values[-limit:] for what, values in known[name].items()}
+            for name in names
+            if name in known
+        },
+    }
 
 
 def _figure(value: float | None) -> str:

@@ -14,6 +14,8 @@ from fleetdash.cli.main import main
     [
         (["events", "--after", "é"], "'é' is not the number of an event"),
         (["events", "--after", "-1"], "--after"),
+        (["reboot", "10"], "named by their serials; only remove takes how many"),
+        (["remove", "1", "fd-000001"], "either one number or serials, not both"),
         (["ls", "--search", os.fsdecode(b"\xe9")], "an argument is not text in UTF-8"),
         (["show", os.fsdecode(b"\xff")], "an argument is not text in UTF-8"),
     ],
