@@ -28,9 +28,10 @@ def now(serial: str) -> dict[str, Any]:
         return {"serial": serial, "news": "", "running": False}
     latest = health.latest(serial)
     points = health.recent(serial)
-    metrics = latest.metrics if latest else {}
-    used, size = metrics.get("mem_used_mb"), metrics.get("mem_size_mb")
-    uptime_s = metrics.get("uptime_s")
+    load, used, size, uptime_s = (
+        latest.believed(name) if latest else None
+        for name in ("load_1min", "mem_used_mb", "mem_size_mb", "uptime_s")
+    )
     return {
         "serial": serial,
         "news": _news(device),
@@ -38,8 +39,7 @@ def now(serial: str) -> dict[str, Any]:
         "state": device.state,
         "heard_at": _heard_at(serial),
         "told_at": _time(latest.at) if latest else None,
-        "loads": [metrics.get(f"load_{n}min") for n in (1, 5, 15)],
-        "load": _number(metrics.get("load_1min")),
+        "load": _number(load),
         "memory": words.size(None if used is None else used * MB),
         "memory_size": words.size(None if size is None else size * MB),
         "memory_percent": round(100 * used / size) if used is not None and size else None,

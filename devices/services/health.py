@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,13 @@ POINTS = 120
 GAP_S = 150.0
 _POINT = struct.Struct("<IHHHI")
 _NOTHING_16, _NOTHING_32 = 0xFFFF, 0xFFFFFFFF
+# least and most of what the ring keeps; a device may say anything, and beyond it has told nothing
+_RANGES = {
+    "load_1min": (0.0, (_NOTHING_16 - 1) / 100),
+    "mem_used_mb": (0.0, _NOTHING_16 - 1.0),
+    "mem_size_mb": (1.0, _NOTHING_16 - 1.0),
+    "uptime_s": (0.0, _NOTHING_32 - 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,10 @@ class Latest:
     at: float
     metrics: dict[str, float]
 
+    def believed(self, name: str) -> float | None:
+        """One of the four numbers of a `HealthPoint`; None when it was not told or cannot be."""
+        return _believed(self.metrics, name)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -51,13 +61,13 @@ class Report:
 
 def report(at: float, metrics: Mapping[str, float]) -> Report:
     """What is kept of a report that arrived at Unix time `at`."""
-    load = metrics.get("load_1min")
+    load = _believed(metrics, "load_1min")
     point = _POINT.pack(
         int(at),
         _whole(None if load is None else 100 * load, _NOTHING_16),
-        _whole(metrics.get("mem_used_mb"), _NOTHING_16),
-        _whole(metrics.get("mem_size_mb"), _NOTHING_16),
-        _whole(metrics.get("uptime_s"), _NOTHING_32),
+        _whole(_believed(metrics, "mem_used_mb"), _NOTHING_16),
+        _whole(_believed(metrics, "mem_size_mb"), _NOTHING_16),
+        _whole(_believed(metrics, "uptime_s"), _NOTHING_32),
     )
     return Report(json.dumps({"at": at, "metrics": metrics}).encode(), point)
 
@@ -81,11 +91,15 @@ def latest(serial: str) -> Latest | None:
     return None
 
 
+def _believed(metrics: Mapping[str, float], name: str) -> float | None:
+    number = metrics.get(name)
+    least, most = _RANGES[name]
+    return number if number is not None and least <= number <= most else None
+
+
 def _whole(number: float | None, nothing: int) -> int:
-    """The number as a whole one below `nothing`, which stands for what was not told."""
-    if number is None or not math.isfinite(number):
-        return nothing
-    return max(0, min(nothing - 1, round(number)))
+    """The number as a whole one; `nothing` stands for what was not told."""
+    return nothing if number is None else round(number)
 
 
 def _point(packed: bytes) -> HealthPoint:

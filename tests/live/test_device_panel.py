@@ -34,6 +34,18 @@ def test_what_a_device_told_last_and_its_course() -> None:
     assert 'id="device-now"' in html and "25 % of" in html
 
 
+@pytest.mark.parametrize(
+    "strange",
+    [{"uptime_s": 1e12}, {"uptime_s": -1e17}, {"mem_used_mb": 40.0, "mem_size_mb": 1e-320}],
+)
+def test_a_device_that_tells_nonsense_is_shown_without_it(strange: dict[str, float]) -> None:
+    serial = a_device(a_host(), slot=4).serial
+    _tell(serial, 1000.0, load_1min=0.5, **strange)
+    shown = device_panel.now(serial)
+    assert (shown["load"], shown["up_since"], shown["memory_percent"]) == ("0.50", None, None)
+    assert not fragments.render(frozenset({f"device:{serial}"}), {}, 0.0).failed
+
+
 def test_an_unknown_or_silent_device_is_no_fault() -> None:
     serial = a_device(a_host(), state=State.OFF).serial
     for each in (serial, "fd-999999"):

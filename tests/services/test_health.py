@@ -35,12 +35,20 @@ def test_a_ring_keeps_the_newest_in_their_order() -> None:
     assert kept[-1] == HealthPoint(45.0 * (health.POINTS + 29), 1.49, None, None, None)
 
 
-@pytest.mark.parametrize("load", [-1.0, 1e17])
-def test_a_strange_number_stays_within_its_bytes(load: float) -> None:
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"load_1min": -1.0, "mem_used_mb": -1, "mem_size_mb": 1e-320, "uptime_s": -1e17},
+        {"load_1min": 1e17, "mem_used_mb": 1e17, "mem_size_mb": 65_535, "uptime_s": 1e12},
+    ],
+)
+def test_what_cannot_be_counts_as_not_told(strange: dict[str, float]) -> None:
     bus.heard_from(["fd-1"], 1.0)
-    presence.renew(["fd-1"], 2.0, {"fd-1": health.report(2.0, {"load_1min": load})})
-    found = health.recent("fd-1")[0].load
-    assert found == (0.0 if load < 0 else 655.34)
+    presence.renew(["fd-1"], 2.0, {"fd-1": health.report(2.0, strange)})
+    assert health.recent("fd-1") == [HealthPoint(2.0, None, None, None, None)]
+    latest = health.latest("fd-1")
+    assert latest is not None and latest.metrics == strange
+    assert [latest.believed(name) for name in strange] == [None] * 4
 
 
 def test_what_is_said_after_a_device_was_forgotten_brings_nothing_back() -> None:
