@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from fleetdash.deploy import users
+from fleetdash.deploy import ownership, users
 from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.installation import FLEET_USER
 
@@ -40,7 +40,8 @@ FOLDERS: dict[str, Folder] = {
 def make(var: Path, *, as_root: bool) -> None:
     """Make the folders, and give each its owner and mode; raises DeployError.
 
-    Without root everything belongs to the caller.
+    What the fleet's user is to write to was perhaps made by an earlier start as somebody else, so
+    its folders are given with all they hold. Without root everything belongs to the caller.
     """
     for name, folder in FOLDERS.items():
         path = var / name
@@ -50,6 +51,8 @@ def make(var: Path, *, as_root: bool) -> None:
                 os.chown(path, _uid(folder.owner), _gid(folder.group))
             if stat.S_IMODE(path.stat().st_mode) != folder.mode:
                 path.chmod(folder.mode)
+            if as_root and folder.owner == FLEET_USER:
+                ownership.give(path, _uid(folder.owner), _gid(folder.group))
         except OSError as error:
             raise DeployError(
                 f"The folder {path} cannot be made ready: {error.strerror}. Choose a folder you "

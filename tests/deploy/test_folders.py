@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
 import pytest
 
-from fleetdash.deploy import cli_file, folders, installation, mounts
+from fleetdash.deploy import cli_file, folders, installation, mounts, users
 from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.installation import Installation
 
@@ -44,6 +45,28 @@ def test_a_folder_that_cannot_be_made_is_told_with_its_setting(tmp_path: Path) -
     (tmp_path / "file").touch()
     with pytest.raises(DeployError, match="FLEETDASH_VAR"):
         folders.make(tmp_path / "file" / "var", as_root=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_an_earlier_start_made_as_another_user_becomes_the_fleets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    monkeypatch.setattr(users, "user", lambda _: nobody)
+    folders.make(tmp_path, as_root=False)
+    database, appended = tmp_path / "db" / "fleetdash.sqlite3", tmp_path / "redis" / "aof"
+    appended.mkdir()
+    elsewhere = tmp_path / "elsewhere"
+    for file in (database, appended / "one", elsewhere):
+        file.write_text("of root")
+    (tmp_path / "db" / "hard").hardlink_to(elsewhere)
+    (tmp_path / "db" / "soft").symlink_to(elsewhere)
+    (tmp_path / "redis" / "way out").symlink_to(tmp_path / "secrets")
+    folders.make(tmp_path, as_root=True)
+    for given in (database, appended, appended / "one"):
+        assert (given.stat().st_uid, given.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid)
+    for kept in (elsewhere, tmp_path / "secrets"):
+        assert kept.stat().st_uid == 0
 
 
 def test_the_token_of_bin_fleet_is_its_owners_only(tmp_path: Path) -> None:
