@@ -19,6 +19,7 @@ from fleetdash.deploy import (
     lock,
     place,
     ports,
+    readable,
     records,
     redis_conf,
     starts,
@@ -27,7 +28,7 @@ from fleetdash.deploy import (
     waiting,
 )
 from fleetdash.deploy.errors import DeployError
-from fleetdash.deploy.installation import Installation
+from fleetdash.deploy.installation import USERS_VARIABLE, Installation
 from fleetdash.deploy.place import Place
 from fleetdash.deploy.progress import Progress
 
@@ -76,6 +77,8 @@ def bring_up(here: Installation, progress: Progress, zram_bytes: int | None, loc
     with progress.step("Folders and secrets"):
         folders.make(here.var, as_root=as_root)
         folders.make_secret_key(here.var, as_root=as_root)
+        if prepared.environment.get(USERS_VARIABLE):
+            readable.check(here.checkout)
         _check_socket_path(prepared)
         given.write(here.var, settings.HOST_NAME)
         start = starts.begin(here.run)

@@ -50,3 +50,13 @@ def test_without_root_the_one_line_to_run_is_printed(tmp_path: Path) -> None:
 def test_nothing_is_said_when_nothing_is_missing(tmp_path: Path) -> None:
     done = need_packages(tmp_path, "curl\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_what_is_installed_can_be_read_by_others_whatever_the_callers_umask() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'umask 077; . "{CHECKOUT}/bin/bootstrap"; umask'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "0022"
