@@ -18,13 +18,14 @@ from django.urls import path, re_path
 from devices.live.consumers import LiveConsumer, Nowhere
 from devices.live.wall_links import WallLinks
 from fleetdash import direct, direct_sockets, streams
+from fleetdash.static_serving import StaticFiles
 
 direct_sockets.install()
 streams.install()
 
 application = ProtocolTypeRouter(
     {
-        "http": _pages,
+        "http": StaticFiles(_pages),
         "websocket": direct.announced(
             AllowedHostsOriginValidator(
                 AuthMiddlewareStack(

@@ -28,8 +28,7 @@ def counts() -> dict[str, int]:
 def summary() -> dict[str, Any]:
     """Counts, hosts with their newest sample, operations (running ones first), firmware in use."""
     by_state = counts()
-    newest = [architectures.newest_firmware(each) for each in architectures.with_firmware()]
-    firmwares = [_firmware(each) for each in newest if each is not None]
+    newest = firmwares()
     fleet = capacity.fleet_capacity()
     return {
         "counts": by_state,
@@ -41,8 +40,8 @@ def summary() -> dict[str, Any]:
         "hosts": hosts(),
         "operations": [o.to_json() for o in _operations()],
         # of the devices one gets without saying of which architecture
-        "firmware": firmwares[0] if firmwares else None,
-        "firmwares": firmwares,
+        "firmware": newest[0] if newest else None,
+        "firmwares": newest,
     }
 
 
@@ -53,6 +52,12 @@ def _operations() -> list[OperationView]:
     newest = operations.recent(NEWEST) if len(running) < NEWEST else []
     others = [each for each in newest if each.id not in known]
     return running + others[: max(0, NEWEST - len(running))]
+
+
+def firmwares() -> list[dict[str, Any]]:
+    """What new devices run, of each architecture that they can be of; the usual one first."""
+    newest = (architectures.newest_firmware(each) for each in architectures.with_firmware())
+    return [_firmware(each) for each in newest if each is not None]
 
 
 def _firmware(firmware: Firmware) -> dict[str, Any]:

@@ -41,15 +41,15 @@ def wall(request: HttpRequest) -> HttpResponse:
             return redirect_to_login(request.get_full_path())
         if tokens.wall(key) is None:
             return sentence(request, NO_LONGER, 403)
-    fleet = summary.summary()
-    samples = {host["name"]: host["sample"] for host in fleet["hosts"]}
+    hosts = summary.hosts()
+    samples = {host["name"]: host["sample"] for host in hosts}
     context = {
         "counts": panels.counts(),
         "capacity_html": render_to_string("live/capacity.html", panels.capacity()),
         "stats": panels.hosts(samples, 0.0),
         "notices": panels.notices()["notices"],
         "operations": panels.recent_operations()["operations"],
-        "cores": sum(host["cores"] for host in fleet["hosts"]),
+        "cores": sum(host["cores"] for host in hosts),
         "live": PARTS,
         "views": VIEWS,
         "kiosk": kiosk,
