@@ -108,7 +108,11 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "devices.views.simulated.context",
             ],
-            "builtins": ["django.templatetags.static", "devices.templatetags.speech"],
+            "builtins": [
+                "django.templatetags.static",
+                "devices.templatetags.modules",
+                "devices.templatetags.speech",
+            ],
         },
     }
 ]
@@ -150,10 +154,12 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# what the libraries bring is not used
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
 STATIC_ROOT = VAR_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "fleetdash.static_storage.StaticStorage"},
 }
 
 REDIS_URL = env.text("REDIS_URL", f"unix://{VAR_DIR}/redis/redis.sock")

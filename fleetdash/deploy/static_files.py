@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
@@ -23,8 +24,8 @@ def collect(target: Path) -> None:
 
 
 def fingerprint() -> str:
-    """Changes when a file is added, removed, or changed in size or time."""
-    lines = []
+    """Changes when a file is added, removed, or changed in size or time, or kept in another way."""
+    lines = [settings.STORAGES["staticfiles"]["BACKEND"] + "\n"]
     for finder in get_finders():
         for name, storage in finder.list([]):
             status = Path(storage.path(name)).stat()
