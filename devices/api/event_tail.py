@@ -135,14 +135,18 @@ class Tail:
         self._missing = {id: since for id, since in self._missing.items() if now - since < LATE_S}
         missing = list(self._missing)[-MOST_MISSING:]
         found = await self.ask(partial(happenings.after, self.last_id, AT_ONCE, missing))
-        entries = [device_entry(each) for each in found]
+        # kept before anything else is asked: what is noted as read is not read again
+        self._keep([device_entry(each) for each in found])
         self._note(found, now)
-        entries += await self._operations(now)
-        if entries:
-            self.first_number += max(0, len(self.kept) + len(entries) - KEPT)
-            self.kept.extend(entries)
-            news, self._news = self._news, asyncio.Event()
-            news.set()
+        self._keep(await self._operations(now))
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        self.first_number += max(0, len(self.kept) + len(entries) - KEPT)
+        self.kept.extend(entries)
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def _note(self, found: Sequence[Happening], now: float) -> None:
         for each in found:

@@ -154,7 +154,9 @@ def _percentile_s(operation: Operation, done: int, share: float) -> float | None
         return None
     targets = Target.objects.filter(operation=operation, outcome=Target.Outcome.DONE)
     ended = targets.order_by("ended_at").values_list("ended_at", flat=True)
-    at = ended[rank(done, share)]
+    place = rank(done, share)
+    # they were counted before, and may have been deleted since
+    at = next(iter(ended[place : place + 1]), None)
     return None if at is None else _after_s(operation, at)
 
 

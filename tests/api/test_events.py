@@ -12,11 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from django.db import OperationalError
 
 from devices.api import event_tail
 from devices.api.event_tail import Tail
 from devices.api.events import EventFilter, Listener
 from devices.models import Event, Host
+from devices.services import happenings
+from devices.services.progress import OperationView
 from tests.api.served import ROWS, Served
 from tests.rows import a_device, a_host
 
@@ -197,6 +200,30 @@ async def test_an_event_that_comes_after_one_with_a_larger_id_is_told(db: None) 
     assert b"event 4" in await _first(stream, b"id: 4")
     await tail.ask(lambda: event(3))
     assert b"event 3" in await _first(stream, b"id: 3")
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_an_event_is_told_though_how_far_operations_are_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(last_id: int, running: object) -> list[OperationView]:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(happenings, "operations_beyond", away)
+    tail = Tail()
+    stream = Listener(tail, EventFilter(kind=[]), None, lambda: True).stream()
+    await anext(stream)
+
+    def happen() -> None:
+        host = a_host()
+        Event.objects.create(at=host.registered_at, host=host, text="a caveat")
+
+    await tail.ask(happen)
+    async with asyncio.timeout(20):
+        assert b"a caveat" in await _first(stream, b"id: ")
     await stream.aclose()  # type: ignore[attr-defined]
 
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from devices.models import Operation, Target
@@ -54,6 +56,26 @@ def test_the_database_finds_what_counting_by_hand_finds() -> None:
     assert found.rate_per_s == pytest.approx(33 / 99)
     lately = sum(1 for s in after_s if s >= 70)
     assert found.eta_s == pytest.approx(17 * 30 / lately, rel=0.01)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("redis_server")
+def test_devices_that_are_deleted_while_they_are_counted_are_no_fault() -> None:
+    now = timezone.now()
+    operation = Operation.objects.create(kind="add", count=1, created_at=now)
+    Target.objects.create(
+        operation=operation, device=a_device(a_host()), outcome="done", ended_at=now
+    )
+
+    def delete(execute: Any, *statement: Any) -> Any:
+        answer = execute(*statement)
+        if "COUNT" in statement[0]:
+            Target.objects.filter(operation=operation).delete()
+        return answer
+
+    with connection.execute_wrapper(delete):
+        found = view(operation)
+    assert (found.done, found.p50_s, found.p95_s) == (1, None, None)
 
 
 def test_devices_go_where_there_is_most_room() -> None:
