@@ -68,7 +68,7 @@ def _devices() -> Iterator[Metric]:
     since = timezone.now() - timedelta(seconds=RATE_S)
     yield _gauge(
         "fleetdash_launches_per_second",
-        "Devices that came online for the first time, a second, over the last minute.",
+        "Devices that came online after a start, a second, over the last minute.",
         Device.objects.filter(online_at__gte=since).count() / RATE_S,
     )
 

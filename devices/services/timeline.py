@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
 
 from devices.models import Device, Event
+from devices.states import State
 
 PAGE = 20
 
@@ -53,3 +58,17 @@ def page(device: Device, *, before: int | None = None, limit: int = PAGE) -> Tim
     return TimelinePage(
         moments=moments, newest=before is None, before=shown[-1].id if len(found) > limit else 0
     )
+
+
+def start_asked_at(device: Device) -> datetime | None:
+    """When the start was asked for that brought the device online: it was added, or powered on.
+
+    None when it is not online since a start, or so long that what was asked is no longer kept.
+    """
+    kept = timezone.now() - timedelta(days=settings.KEEP_EVENTS_DAYS)
+    if device.online_at is None or device.online_at < kept:
+        return None
+    powered_on = Event.objects.filter(
+        device=device, from_state=State.OFF, to_state=State.REQUESTED
+    )
+    return powered_on.order_by("-id").values_list("at", flat=True).first() or device.requested_at

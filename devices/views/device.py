@@ -52,9 +52,10 @@ def command_lines(argv: Sequence[str]) -> list[str]:
 
 
 def _came_online(device: Device) -> str:
-    if device.online_at is None:
+    asked_at = timeline.start_asked_at(device)
+    if asked_at is None or device.online_at is None:
         return ""
-    return words.duration((device.online_at - device.requested_at).total_seconds())
+    return words.duration((device.online_at - asked_at).total_seconds())
 
 
 @require_safe

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from devices.models import Device, Event
 from devices.services import timeline
@@ -49,3 +50,27 @@ def test_older_ones_go_on_where_the_page_ended(device: Device) -> None:
     assert (last.newest, last.before) == (False, 0)
     # the newest of an older page lasted until the oldest of the newer one
     assert second_page.moments[0].lasted_s == 1.0
+
+
+def test_a_start_is_asked_for_with_the_device_or_by_powering_it_on(device: Device) -> None:
+    now = timezone.now()
+    assert timeline.start_asked_at(device) is None
+    device.requested_at, device.online_at = now - timedelta(days=9), now - timedelta(days=9)
+    assert timeline.start_asked_at(device) == device.requested_at
+    powered_on = Event.objects.create(
+        at=now - timedelta(seconds=8), device=device, from_state="off", to_state="requested"
+    )
+    Event.objects.create(
+        at=now - timedelta(seconds=5), device=device, from_state="spawning", to_state="requested"
+    )
+    device.online_at = now
+    assert timeline.start_asked_at(device) == powered_on.at
+
+
+def test_which_start_was_asked_for_is_not_known_once_its_events_may_be_gone(
+    device: Device, settings: Settings
+) -> None:
+    settings.KEEP_EVENTS_DAYS = 14
+    device.online_at = timezone.now() - timedelta(days=15)
+    device.requested_at = device.online_at - timedelta(days=9)
+    assert timeline.start_asked_at(device) is None

@@ -95,6 +95,17 @@ def test_the_timeline_says_when_what_why_who_and_in_which_operation(
     assert "<b>online</b>" in second and "for 30 s" in second
 
 
+def test_how_long_it_took_to_come_online_is_counted_from_the_newest_start(
+    client: Client, fleet_host: Any
+) -> None:
+    now = timezone.now()
+    device = a_device(fleet_host, requested_at=now - timedelta(days=3), online_at=now)
+    Event.objects.create(
+        at=now - timedelta(seconds=42), device=device, from_state="off", to_state="requested"
+    )
+    assert "came online 42 s after it was asked for" in _page(client, device.serial)
+
+
 def test_a_long_timeline_has_pages(client: Client, fleet_host: Any) -> None:
     device = a_device(fleet_host)
     now = timezone.now()
