@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from devices.host.guest_memory import GuestCost
+from devices.host.guests import since_boot_s
 from devices.models import Device, Firmware, Host
 from devices.states import State
 
@@ -55,6 +58,18 @@ def a_device(host: Host, *, state: State = State.ONLINE, **values: Any) -> Devic
         **values,
     }
     return Device.objects.create(host=host, state=state, **given)
+
+
+def a_settled_device(host: Host, **values: Any) -> Device:
+    """A device that has been online for an hour."""
+    return a_device(host, state_since=timezone.now() - timedelta(hours=1), **values)
+
+
+def a_cost(mib: int, *, age_s: float = 90.0, ago_s: float = 0.0) -> GuestCost:
+    """What was measured of a guest that was so old then; `ago_s` is how long ago."""
+    return GuestCost(
+        age_s=age_s, measured_at_s=since_boot_s() - ago_s, one_more_kib=mib << 10
+    )
 
 
 def a_sample(*, available_mib: int = 20_000, run_queue: float = 0.0) -> dict[str, Any]:

@@ -46,9 +46,13 @@ class GuestMemory:
 
 @dataclass(frozen=True, kw_only=True)
 class GuestCost:
-    """One guest: its age when it was measured, and what another like it would take."""
+    """One guest: its age when it was measured, when that was, and what another like it would take.
+
+    `measured_at_s` is on the clock of `devices.host.guests.since_boot_s`.
+    """
 
     age_s: float
+    measured_at_s: float
     one_more_kib: int
 
 

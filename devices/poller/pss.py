@@ -104,8 +104,10 @@ class PssRotation:
 
     def _know(self, guest: GuestRef, memory: GuestMemory) -> None:
         self.known_kib[guest.serial] = memory.total_kib
+        now_s = self._boot_clock()
         self.costs[guest.serial] = GuestCost(
-            age_s=self._boot_clock() - guest.start_time / TICKS_PER_S,
+            age_s=now_s - guest.start_time / TICKS_PER_S,
+            measured_at_s=now_s,
             # the template's process may share with them all
             one_more_kib=memory.one_more_kib(len(self._guests) + 1),
         )

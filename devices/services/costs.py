@@ -14,11 +14,13 @@ from typing import Any, Literal, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from devices.host.guest_memory import GuestCost
+from devices.host.guests import since_boot_s
 from devices.models import Device, Host
 from devices.services import architectures, bus
-from devices.states import WITH_PROCESS
+from devices.states import State
 
 MIB = 1 << 20
 # merging takes about a minute to catch up with a burst
@@ -37,6 +39,7 @@ FLOOR_BYTES = 4 * MIB
 REMEMBER_EVERY_S = 60.0
 REMEMBER_CHANGE = 0.02
 
+Age = Literal["settled", "young"]
 Source = Literal["measured", "remembered", "first clone", "assumed"]
 # a clone wakes in a qemu of its own, or is forked from one that keeps the template awake
 Way = Literal["woken", "forked"]
@@ -81,16 +84,22 @@ def learn(
     """Take in what was measured of a host's guests, by serial; remember it now and then.
 
     `templates` has the key of the template clones come from now, by architecture. Runs in the
-    host's worker.
+    host's worker. Of a device that reboots, shuts down or does not speak nobody knows how much it
+    has written and whether it is a clone still: it says nothing.
     """
     known = Host.objects.filter(name=host_name).values_list("costs", flat=True).first() or {}
     means: dict[Sort, dict[str, list[float]]] = {}
-    rows = Device.objects.on(host_name).filter(state__in=WITH_PROCESS)
-    for serial, asked, reported, architecture, forked in rows.values_list(
-        "serial", "start", "reported_start", "firmware__architecture", "forked"
+    rows = Device.objects.on(host_name).filter(state__in=(State.BOOTING, State.ONLINE))
+    now, now_s = timezone.now(), since_boot_s()
+    for serial, state, since, asked, reported, architecture, forked in rows.values_list(
+        "serial", "state", "state_since", "start", "reported_start", "firmware__architecture",
+        "forked",
     ):
         one = guests.get(serial)
-        if one is None or one.age_s < YOUNG_AFTER_S:
+        if one is None:
+            continue
+        age = _age(one, state, (now - since).total_seconds(), now_s)
+        if age is None:
             continue
         # a clone that was rebooted is none any more: the device itself says what it is
         kind = reported or asked
@@ -98,7 +107,6 @@ def learn(
         way = known.get(_name("clones", architecture))
         if kind == Device.Start.WARM and way and forked != (way == "forked"):
             continue
-        age = "settled" if one.age_s >= SETTLED_AFTER_S else "young"
         ages = means.setdefault((kind, architecture), {})
         ages.setdefault(age, []).append(one.one_more_kib)
     summary = {
@@ -116,6 +124,20 @@ def learn(
         host = Host.objects.select_for_update().get(name=host_name)
         news = _news(host.costs, summary, keys)
         Host.objects.filter(id=host.id).update(costs={**host.costs, **news})
+
+
+def _age(one: GuestCost, state: str, in_state_s: float, now_s: float) -> Age | None:
+    """Which figure a measurement belongs to; None when it says nothing, or no longer.
+
+    A device is as old as its state, for one that was rebooted has written its memory anew.
+    """
+    ago_s = now_s - one.measured_at_s
+    then_s = min(one.age_s, in_state_s - ago_s)
+    if then_s < YOUNG_AFTER_S:
+        return None
+    if then_s >= SETTLED_AFTER_S:
+        return "settled" if state == State.ONLINE else None
+    return "young" if then_s + ago_s < SETTLED_AFTER_S else None
 
 
 def _news(

@@ -140,14 +140,14 @@ def test_a_long_burst_of_new_guests_does_not_leave_the_settled_ones_as_they_were
     assert bench.measured[2:] == ["g2", "g0", "g3", "g1"]
 
 
-def test_what_one_more_would_take_is_known_with_the_age_it_was_measured_at() -> None:
+def test_what_one_more_would_take_is_known_with_age_and_time_of_the_measurement() -> None:
     bench = Bench()
     rotation = PssRotation(
         measure=bench.measure, clock=lambda: bench.now, boot_clock=lambda: 100.0
     )
     rotation.set_guests([GuestRef("g", 0, "boot", 1, start_time=3000)])
     rotation.turn()
-    assert rotation.costs == {"g": GuestCost(age_s=70.0, one_more_kib=5_000)}
+    assert rotation.costs == {"g": GuestCost(age_s=70.0, measured_at_s=100.0, one_more_kib=5_000)}
     bench.answer, bench.now = None, bench.now + 10.0
     rotation.turn()
     assert rotation.costs == {}

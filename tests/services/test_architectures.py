@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from devices.errors import BadRequest, Conflict, DoesNotFit, Unavailable
-from devices.host.guest_memory import GuestCost
 from devices.models import Device, Host
 from devices.services import (
     bus,
@@ -18,7 +17,7 @@ from devices.services import (
 )
 from devices.services.costs import MIB
 from devices.states import State
-from tests.rows import a_device, a_firmware, a_host, a_sample
+from tests.rows import a_cost, a_device, a_firmware, a_host, a_sample, a_settled_device
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -90,8 +89,8 @@ def test_what_a_device_costs_is_known_for_each_architecture(host: Host) -> None:
     for architecture, mib in (("arm64", 10), (x64, 30)):
         costs.clones_are("here", f"{architecture}-template", "woken", architecture=architecture)
         for _ in range(5):
-            device = a_device(host, start="warm", firmware=firmware[architecture])
-            guests[device.serial] = GuestCost(age_s=90.0, one_more_kib=mib << 10)
+            device = a_settled_device(host, start="warm", firmware=firmware[architecture])
+            guests[device.serial] = a_cost(mib)
     costs.learn("here", guests, {a: f"{a}-template" for a in ("arm64", x64)})
     host.refresh_from_db()
     assert arm64.count() == 10

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from devices.host.guest_memory import GuestCost
 from devices.models import Device, Host
 from devices.services import bus, capacity, costs, room
 from devices.services.costs import MIB, Cost
 from devices.states import State
-from tests.rows import a_device, a_firmware, a_host, a_sample
+from tests.rows import a_cost, a_device, a_firmware, a_host, a_sample, a_settled_device
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -25,11 +26,11 @@ def known(settings: Any) -> None:
 
 def measured(host: Host, *, settled: int = 0, young: int = 0, **values: Any) -> None:
     """So many devices of ten and of twenty MiB, settled and young, are measured."""
-    rows = [a_device(host, start="warm", **values) for _ in range(settled + young)]
+    rows = [a_settled_device(host, start="warm", **values) for _ in range(settled + young)]
     guests = {
-        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        d.serial: a_cost(10, age_s=90.0)
         if n < settled
-        else GuestCost(age_s=20.0, one_more_kib=20 << 10)
+        else a_cost(20, age_s=20.0)
         for n, d in enumerate(rows)
     }
     host.refresh_from_db()
@@ -61,8 +62,8 @@ def test_the_mean_of_settled_devices_counts_with_a_margin_and_below_the_setting_
 
 def test_a_device_that_has_just_begun_says_nothing_yet() -> None:
     host = a_host("here")
-    device = a_device(host, start="warm")
-    costs.learn("here", {device.serial: GuestCost(age_s=1.0, one_more_kib=1)}, {"arm64": KEY})
+    device = a_settled_device(host, start="warm")
+    costs.learn("here", {device.serial: a_cost(1, age_s=1.0)}, {"arm64": KEY})
     assert bus.costs("here") == {}
 
 
@@ -71,6 +72,53 @@ def test_a_clone_that_was_rebooted_counts_as_cold() -> None:
     measured(host, settled=5, reported_start="cold")
     assert of(host).source == "assumed"
     assert of(host, "cold").settled_bytes == 12 * MIB
+
+
+def learn(mib: int, devices: list[Device], **measured: float) -> dict[str, Any]:
+    """So many MiB are measured of these devices; what is known of all then."""
+    cost = a_cost(mib, **measured)
+    costs.learn("here", {d.serial: cost for d in devices}, {"arm64": KEY})
+    return bus.costs("here")
+
+
+@pytest.mark.parametrize("state", [State.REBOOTING, State.OFFLINE, State.POWERING_OFF])
+def test_clones_on_their_way_through_a_reboot_say_nothing_of_clones(state: State) -> None:
+    host = a_host("here")
+    measured(host, settled=5)
+    clones = [
+        a_settled_device(host, state=state, start="warm", reported_start="warm") for _ in range(9)
+    ]
+    assert learn(145, clones, age_s=3600.0) == {}
+    assert of(host).settled_bytes == 12 * MIB
+
+
+def test_a_device_is_young_again_after_a_reboot() -> None:
+    host = a_host("here")
+    since = timezone.now() - timedelta(seconds=20)
+    devices = [a_device(host, state_since=since, reported_start="cold") for _ in range(5)]
+    assert learn(131, devices, age_s=3600.0) == {"cold": {"young": [5, 131 << 10]}}
+    # before it reported it was another
+    assert learn(145, devices, age_s=3600.0, ago_s=30.0) == {}
+    since -= timedelta(seconds=60)
+    Device.objects.update(state_since=since)
+    assert learn(95, devices, age_s=3660.0) == {"cold": {"settled": [5, 95 << 10]}}
+
+
+def test_one_that_boots_for_long_is_not_settled() -> None:
+    host = a_host("here")
+    device = a_settled_device(host, state=State.BOOTING)
+    assert learn(60, [device], age_s=90.0) == {}
+    assert learn(60, [device], age_s=20.0) == {"cold": {"young": [1, 60 << 10]}}
+
+
+def test_what_was_measured_young_says_nothing_once_the_device_is_old() -> None:
+    host = a_host("here")
+    measured(host, settled=5)
+    devices = [a_settled_device(host, start="warm") for _ in range(10)]
+    learn(4, devices, age_s=20.0, ago_s=10.0)
+    assert of(host).settling_bytes == -10 * 6 * MIB
+    learn(4, devices, age_s=20.0, ago_s=50.0)
+    assert (of(host).settling_bytes, costs.settling(host)) == (0, (0, 0))
 
 
 def test_what_was_measured_is_remembered_for_the_same_template_only() -> None:
@@ -181,10 +229,10 @@ def test_the_kernels_own_limits_hold_where_memory_would_not() -> None:
 def test_what_young_devices_have_yet_to_take_is_not_free(settings: Any) -> None:
     host = warm_host(available_mib=1000 + 1200)
     measured(host, settled=5)
-    rows = [a_device(host, start="warm") for _ in range(60)]
-    young = {d.serial: GuestCost(age_s=5.0, one_more_kib=4 << 10) for d in rows}
+    rows = [a_settled_device(host, start="warm") for _ in range(60)]
+    young = {d.serial: a_cost(4, age_s=5.0) for d in rows}
     settled = {
-        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        d.serial: a_cost(10, age_s=90.0)
         for d in Device.objects.exclude(serial__in=young)
     }
     costs.learn("here", {**settled, **young}, {"arm64": KEY})
@@ -200,18 +248,18 @@ def test_what_other_sorts_have_yet_to_take_is_not_free_either() -> None:
     measured(host, settled=5, young=11)
     x64 = a_firmware(architecture="x64")
     costs.clones_are("here", KEY, "woken", architecture="x64")
-    rows = [a_device(host, start="warm", firmware=x64) for _ in range(65)]
+    rows = [a_settled_device(host, start="warm", firmware=x64) for _ in range(65)]
     ages = {
-        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        d.serial: a_cost(10, age_s=90.0)
         if n < 5
-        else GuestCost(age_s=5.0, one_more_kib=4 << 10)
+        else a_cost(4, age_s=5.0)
         for n, d in enumerate(rows)
     }
     arm64 = Device.objects.exclude(serial__in=ages).order_by("id")
     ages |= {
-        d.serial: GuestCost(age_s=90.0, one_more_kib=10 << 10)
+        d.serial: a_cost(10, age_s=90.0)
         if n < 5
-        else GuestCost(age_s=20.0, one_more_kib=20 << 10)
+        else a_cost(20, age_s=20.0)
         for n, d in enumerate(arm64)
     }
     costs.learn("here", ages, {"arm64": KEY, "x64": KEY})

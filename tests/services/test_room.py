@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from devices.host.guest_memory import GuestCost
 from devices.models import Device, Firmware, Host, Operation, Target
 from devices.services import bus, capacity, costs, launching, operations, room
 from devices.states import State
-from tests.rows import a_device, a_firmware, a_host, a_sample
+from tests.rows import a_cost, a_device, a_firmware, a_host, a_sample, a_settled_device
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -91,8 +90,8 @@ def test_reboots_take_the_memory_of_their_own_architecture(host: Host) -> None:
     guests = {}
     for firmware, mib in ((Firmware.objects.get(architecture="arm64"), 100), (x64, 300)):
         for _ in range(5):
-            device = a_device(host, reported_start="cold", firmware=firmware)
-            guests[device.serial] = GuestCost(age_s=90.0, one_more_kib=mib << 10)
+            device = a_settled_device(host, reported_start="cold", firmware=firmware)
+            guests[device.serial] = a_cost(mib)
     costs.learn("here", guests, {})
     bus.publish_host_sample("here", a_sample(available_mib=1536 + 370))
     assert room.reboots(host, "warm", "arm64")[1] == 3
