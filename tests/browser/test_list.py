@@ -145,3 +145,14 @@ def test_on_a_phone_rows_are_cards_and_nothing_sticks_out(listed: Page) -> None:
     listed.get_by_label("Order").select_option("serial")
     expect(listed.locator("tbody tr").first).to_contain_text("fd-000000")
     assert violations(listed) == []
+
+
+def test_back_to_the_list_shows_it_as_it_is_now(listed: Page) -> None:
+    link = listed.get_by_role("link", name="fd-000008")
+    link.click()
+    listed.get_by_label("A tag to give it").fill("seen")
+    listed.keyboard.press("Enter")
+    expect(listed.locator("#device-tags")).to_contain_text("seen")
+    listed.go_back()
+    expect(listed.locator("tbody tr", has=link).locator(".tag")).to_have_text(["seen"])
+    expect(link).to_be_in_viewport()  # as far down as it was left

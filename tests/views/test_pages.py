@@ -3,10 +3,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 
 from devices.states import State
-from devices.views import csp
+from devices.views import csp, kept
 from tests.rows import a_device
 from tests.views.conftest import Outside, the_sample
 
@@ -50,6 +51,21 @@ def test_every_page_has_the_strict_policy_and_nothing_inline(
     for forbidden in ("<style", " style=", "onclick=", "javascript:", "//cdn", "https://"):
         assert forbidden not in page
     assert re.findall(r"<script(?! src=)(?! type=.module. src=)", page) == []
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/login/", "/devices/count", "/nowhere/"])
+def test_nothing_is_kept_for_the_back_button(
+    client: Client, fleet_host: object, address: str
+) -> None:
+    assert "no-store" in client.get(address).headers["Cache-Control"]
+
+
+def test_a_page_may_say_of_itself_how_it_is_kept() -> None:
+    def page(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(headers={"Cache-Control": "max-age=60"})
+
+    answer = kept.nothing_is_kept(page)(RequestFactory().get("/"))
+    assert answer.headers["Cache-Control"] == "max-age=60"
 
 
 def test_an_empty_fleet_says_what_to_do(client: Client, db: None) -> None:
