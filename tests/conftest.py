@@ -120,9 +120,11 @@ def web() -> Iterator[Served]:
 
 @pytest.fixture
 def empty(web: Served) -> Served:
-    """The web process with no device and no operation."""
+    """The web process with no device and no operation, on hosts that can emulate."""
     for table in ("tag", "event", "target", "operation", "device"):
         web.rows(f"delete from devices_{table}")
+    proof = json.dumps({"arm64": {"accelerator": "tcg"}})
+    web.rows("update devices_host set accelerators = ?", proof)
     return web
 
 

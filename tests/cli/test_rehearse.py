@@ -36,9 +36,6 @@ while True:
 @pytest.fixture
 def fit(empty: Served) -> Iterator[Served]:
     """A fleet that says of itself that everything is well, though nothing starts its devices."""
-    proof = json.dumps({"arm64": {"accelerator": "tcg"}})
-    empty.python("from tests.api.served import ROWS; exec(ROWS)")
-    empty.rows("update devices_host set accelerators = ?", proof)
     beats = [f"fleet:heartbeat:{name}:here" for name in ("worker", "poller", "control", "gateway")]
     ready = json.dumps({"state": "ready", "sentence": "Clones wake.", "at": 0.0})
     with redis.Redis.from_url(empty.environment["REDIS_URL"]) as client:
