@@ -106,8 +106,10 @@ def verify(claim: Claim, secret: str | None, now_s: float) -> None:
             raise Refused(401, "The token's payload is not {identifier, time, age}.")
     if identifier != claim.serial.encode():
         raise Refused(401, "The token was signed for another device.")
-    for at_s in (claim.time_s, signed_at_ms / 1000):
-        if abs(now_s - at_s) > MAX_AGE_S:
+    now_ms = round(now_s * 1000)
+    for at_ms in (claim.time_s * 1000, signed_at_ms):
+        # of integers: a signed time may be larger than any float
+        if abs(now_ms - at_ms) > MAX_AGE_S * 1000:
             raise Refused(
                 401, f"The token's time is more than {MAX_AGE_S} s from the Date of this answer."
             )

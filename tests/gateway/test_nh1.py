@@ -86,6 +86,16 @@ def test_a_token_whose_payload_names_another_device_is_refused() -> None:
         nh1.verify(nh1.Claim(claim.serial, TIME_S, claim.time_text, token), SECRET, TIME_S)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_time_beyond_all_floats_is_refused(sign: int) -> None:
+    payload = external_term.encode((SERIAL.encode(), sign * (256**255 - 1), 86_400))
+    message = "SFMyNTY." + base64.urlsafe_b64encode(payload).decode().rstrip("=")
+    mac = nh1._mac(SECRET, nh1._salt(nh1.ALGORITHM, SERIAL, str(TIME_S)), message.encode())
+    token = f"{message}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+    with pytest.raises(Refused, match="time is more than 90 s"):
+        nh1.verify(nh1.Claim(SERIAL, TIME_S, str(TIME_S), token), SECRET, TIME_S)
+
+
 @pytest.mark.parametrize(
     "signature", ["x", "a.b.c", "SFMyNTY..", TOKEN[:-1] + "A", TOKEN + "A", "SFMyNTY.é.é"]
 )
