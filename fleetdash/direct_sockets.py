@@ -10,6 +10,7 @@ from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflat
 from daphne import ws_protocol
 
 from fleetdash import direct
+from fleetdash.backlog import waiting_bytes
 from fleetdash.close_codes import ClosingSocket
 
 _ACK_HEADER = bytes((direct.BINARY, 0x80 | 4))
@@ -109,12 +110,12 @@ class DirectSocket(ClosingSocket):
         """Send whole WebSocket frames, at once if the kernel takes them.
 
         A browser for which too much is waiting already is cut off: it can only be one that
-        acknowledges without reading, and Daphne has no back-pressure (django/daphne#170).
+        acknowledges without reading (`fleetdash/backlog.py`).
         """
         if self.state != self.STATE_OPEN:
             return
         transport = self.transport
-        waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+        waiting = waiting_bytes(transport)
         if waiting > MOST_WAITING_BYTES:
             transport.abortConnection()
             return

@@ -1,7 +1,6 @@
 """Daphne's end of an event stream: one who does not read is cut off.
 
-Daphne takes whatever an application sends and keeps it until the kernel does (django/daphne#170),
-so a client that stands still would fill the memory of the web process.
+A client that stands still would fill the memory of the web process (`fleetdash/backlog.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from typing import Any
 
 from daphne import http_protocol
 
+from fleetdash.backlog import waiting_bytes
 from fleetdash.direct_sockets import MOST_WAITING_BYTES
 
 EVENT_STREAM = b"text/event-stream"
@@ -29,12 +29,13 @@ class BoundedRequest(_Request):  # type: ignore[misc]
                 name.lower() == b"content-type" and value.startswith(EVENT_STREAM)
                 for name, value in message.get("headers", ())
             )
-        elif self._streams and self.channel is not None:
-            transport = self.channel.transport
-            waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-            if waiting > MOST_WAITING_BYTES:
-                transport.abortConnection()
-                return
+        elif (
+            self._streams
+            and self.channel is not None
+            and waiting_bytes(self.channel.transport) > MOST_WAITING_BYTES
+        ):
+            self.channel.transport.abortConnection()
+            return
         super().handle_reply(message)
 
 

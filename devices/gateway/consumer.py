@@ -25,7 +25,8 @@ PATH = "/device-socket/websocket"
 VERSIONS = ("2.0.0",)
 # By the usual way a frame passes a queue and three tasks, which costs more than all that is done
 # with it. A server that knows this message calls `opened(socket)`, hands text frames to `hear`
-# from then on, and takes answers through `socket.say`; `devices/gateway/server.py` does.
+# from then on, and takes answers through `socket.say`; `devices/gateway/server.py` does. `serial`
+# is for its log.
 HEAR = "fleetdash.hear"
 
 # the one connection of each device in this process: a newer one ends the older
@@ -83,7 +84,9 @@ class DeviceConsumer(_Consumer):  # type: ignore[misc]
         _current[serial] = self
         await self.accept()
         if HEAR in self.scope.get("extensions", {}):
-            await self.base_send({"type": HEAR, "hear": self._hear, "opened": self._opened})
+            await self.base_send(
+                {"type": HEAR, "serial": serial, "hear": self._hear, "opened": self._opened}
+            )
         self._set_alarm(now_s)
         ledger().heard(serial)
         if older is not None and older.connection is not None:

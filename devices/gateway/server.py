@@ -1,13 +1,14 @@
-"""What Daphne 4 lacks for devices: denial with a status, small bodies, no pings, a short way.
+"""What Daphne 4 lacks for devices: denial with a status, bounds, no pings, a short way.
 
-Daphne refuses a WebSocket with 403 only, keeps a request's body of any size, and pings every
-socket, which wakes an idle guest. It has no setting or hook for these, so its two protocol classes
-are replaced by these, which only add.
+Daphne refuses a WebSocket with 403 only, keeps a request's body of any size and whatever a device
+does not read, answers pings without end, and pings every socket, which wakes an idle guest. It has
+no setting or hook for these, so its two protocol classes are replaced by these, which only add.
 """
 
 from __future__ import annotations
 
 import http
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +17,12 @@ from autobahn.websocket.types import ConnectionDeny
 from daphne import http_protocol, ws_protocol
 from twisted.web.http import datetimeToString
 
+from devices.gateway.allowance import Allowance
 from devices.gateway.answer import Application, Receive, Scope, Send
 from devices.gateway.consumer import HEAR
 from devices.gateway.phoenix import MESSAGE_BYTES
 from devices.gateway.status import BODY_BYTES
+from fleetdash.backlog import waiting_bytes
 from fleetdash.close_codes import ClosingSocket
 from fleetdash.direct import framed
 
@@ -29,15 +32,27 @@ _Request: Any = http_protocol.WebRequest
 _deny: Any = ConnectionDeny
 _date: Callable[[], bytes] = datetimeToString
 
+log = logging.getLogger(__name__)
+
+MOST_WAITING_BYTES = 256 * 1024  # on their way to a device
 REFUSED_BODY = b'{"detail": "A request here is at most %d bytes."}' % BODY_BYTES
 
 
 class DeviceSocket(_Socket):  # type: ignore[misc]
-    """A WebSocket that can be denied with any status (ASGI's Websocket Denial Response)."""
+    """A WebSocket that can be denied with any status (ASGI's Websocket Denial Response).
 
+    A device that says more than it may, or does not read what it asked for, is cut off.
+    """
+
+    _serial = ""
     _denial: dict[str, Any] | None = None
     _denial_body = b""
     _hear: Callable[[str], None] | None = None
+
+    def connectionMade(self) -> None:
+        """Begin to count what is said."""
+        self._allowance = Allowance()
+        super().connectionMade()
 
     def onConnect(self, request: Any) -> Any:
         """Limit messages before they are buffered; end a bad connection with a code."""
@@ -58,10 +73,43 @@ class DeviceSocket(_Socket):  # type: ignore[misc]
                 del self.handshake_deferred
                 self.server.protocol_disconnected(self)
         elif message["type"] == HEAR:
-            self._hear = message["hear"]
+            self._serial, self._hear = message["serial"], message["hear"]
             message["opened"](self)
         else:
             super().handle_reply(message)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes off the network, and none of who said too much."""
+        self._allowance.received(len(data), time.monotonic())
+        if not self._is_cut_off():
+            super().dataReceived(data)
+
+    def processData(self) -> bool:
+        """Take the next part of a frame; gives whether there is more to take."""
+        return not self._is_cut_off() and super().processData()
+
+    def onFrameBegin(self) -> None:
+        """Count a frame, whatever it carries."""
+        self._allowance.framed()
+        super().onFrameBegin()
+
+    def sendData(self, data: bytes, *more: Any, **named: Any) -> None:
+        """Write to a device that reads."""
+        if waiting_bytes(self.transport) > MOST_WAITING_BYTES:
+            self._cut_off(f"more than {MOST_WAITING_BYTES >> 10} KiB are waiting to be read")
+        else:
+            super().sendData(data, *more, **named)
+
+    def _is_cut_off(self) -> bool:
+        if self._allowance.exceeded:
+            self._cut_off(self._allowance.exceeded)
+        return bool(self.state == self.STATE_CLOSED)
+
+    def _cut_off(self, reason: str) -> None:
+        if self.state != self.STATE_CLOSED:
+            log.warning("%s: cut off, %s", self._serial or self.peer, reason)
+            self.wasNotCleanReason = reason
+            self.dropConnection(abort=True)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a text frame to the consumer at once, if it has asked for that."""

@@ -7,8 +7,8 @@ import pytest
 from tests.api.served import Served, served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def gateway() -> Iterator[Served]:
-    """A running gateway with an empty fleet."""
+    """A running gateway; each module gives its devices serials of their own."""
     with served("fleetdash.gateway_asgi:application", arguments=["-v", "0"]) as server:
         yield server
