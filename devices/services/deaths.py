@@ -24,6 +24,7 @@ from devices.states import State
 NO_MEMORY = "killed by the kernel for want of memory"
 KILLED = "killed by SIGKILL, which nobody here sent"
 UNSEEN = "gone while nobody watched"
+LOST = "gone while nobody watched, and its disk with it"
 UNKNOWN = "ended for a reason the kernel did not tell"
 IN_ORDER = "ended by its own qemu with status 0"
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}

@@ -22,6 +22,8 @@ from devices.states import WITH_PROCESS, State
 EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.STOPPING)
 # one that has not been online yet has no business ending, in order or not
 CAN_END_ITSELF = tuple(s for s in EXITABLE if s not in (State.SPAWNING, State.BOOTING))
+# how a guest ended is not known: before Linux 6.15 never, later where nobody watched
+NOT_TOLD = (deaths.UNKNOWN, deaths.UNSEEN)
 SHUT_ITSELF_DOWN = "It shut itself down: its qemu process ended in order."
 DISK_KEPT = "Its disk is kept: power it on again."
 CUT_OFF = "The machine was restarted. Its disk is kept: power it on."
@@ -63,6 +65,14 @@ def known_process(device: Device) -> ProcessIdentity | None:
         return None
 
 
+def has_disk(serial: str) -> bool:
+    """Whether a guest's disk lies in its folder. Of use to the worker: the folder is root's."""
+    try:
+        return GuestFolder(folder(serial)).overlay.is_file()
+    except BadSerial:
+        return False
+
+
 def remove_folder(serial: str) -> None:
     """Remove what a guest leaves; nothing happens for a serial that cannot have a guest."""
     with contextlib.suppress(BadSerial):
@@ -93,9 +103,10 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     """Mark devices failed whose process ended unasked, by serial with the cause; gives how many.
 
     One that was to end, that ended itself in order, or whose machine was restarted is off. So is
-    one that was just being started again from its disk, though it counts among those that ended
-    unasked. A device whose row names a living process, or none yet, is left alone: it was started
-    again meanwhile. Many that ended at once are told of as one event.
+    one that was just being started again from its disk, and one of which nobody can tell how it
+    ended, for that may have been in order; yet these count among those that ended unasked. A
+    device whose row names a living process, or none yet, is left alone: it was started again
+    meanwhile. Many that ended at once are told of as one event.
     """
     devices = Device.objects.on(host_name).filter(serial__in=causes, state__in=EXITABLE)
     boot_id = current_boot_id()
@@ -112,7 +123,7 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
         elif device.state in CAN_END_ITSELF and cause == deaths.IN_ORDER:
             ended.setdefault(SHUT_ITSELF_DOWN, []).append(device.id)
         else:
-            kept = device.state not in CAN_END_ITSELF and has_lived(device)
+            kept = has_lived(device) and (device.state not in CAN_END_ITSELF or cause in NOT_TOLD)
             dead.setdefault((cause, State.OFF if kept else State.FAILED), []).append(device.id)
     for reason, ids in ended.items():
         transitions.move(
@@ -141,7 +152,7 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
 
 def _off_reason(cause: str) -> str:
     """What is said of a device that was to end and did; a fault on the way is not kept back."""
-    if cause in (deaths.IN_ORDER, deaths.UNKNOWN, deaths.UNSEEN):
+    if cause in (deaths.IN_ORDER, *NOT_TOLD):
         return "It shut down."
     return f"It is off, though it did not shut down in order: {cause}."
 

@@ -48,10 +48,12 @@ def settled(kind: str, was: State, now: State) -> Settled | None:
             return Settled(Outcome.CANCELLED, POWERED_OFF)
         case Kind.REBOOT, State.REBOOTING, State.ONLINE:
             return _DONE
-        case Kind.REBOOT, State.REBOOTING, State.OFFLINE:
+        case Kind.REBOOT, State.REBOOTING, (State.OFFLINE | State.OFF):
             return _FAILED
-        case Kind.REBOOT, _, (State.POWERING_OFF | State.OFF):
+        case Kind.REBOOT, _, State.POWERING_OFF:
             return Settled(Outcome.CANCELLED, POWERED_OFF)
+        case Kind.REBOOT, _, State.OFF:
+            return Settled(Outcome.CANCELLED)
         case (Kind.SHUT_DOWN | Kind.POWER_OFF), _, State.OFF:
             return _DONE
         case (Kind.SHUT_DOWN | Kind.POWER_OFF), State.POWERING_OFF, State.OFFLINE:

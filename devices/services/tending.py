@@ -119,7 +119,13 @@ def adopt(host_name: str) -> None:
     if started:
         bus.publish_guests(host_name, started=started)
     if missing:
-        guests.guests_exited(host_name, {d.serial: deaths.UNSEEN for d in missing})
+        guests.guests_exited(
+            host_name,
+            {
+                d.serial: deaths.UNSEEN if guests.has_disk(d.serial) else deaths.LOST
+                for d in missing
+            },
+        )
 
 
 def _settle_spawning(device: Device, alive: bool) -> None:

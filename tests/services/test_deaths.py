@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from devices.host.endings import Ending
-from devices.models import Device, Event, Host
+from devices.models import Device, Event, Host, Operation, Target
 from devices.qemu.process_identity import current_boot_id
 from devices.services import bus, deaths, guests, launching, room, tending
 from devices.services.deaths import KILLED, NO_MEMORY
@@ -164,3 +164,48 @@ def test_devices_whose_machine_was_restarted_are_off_and_keep_their_disks(
     assert told() == [deaths.RESTARTED]
     assert [each.text for each in deaths.notices()] == [deaths.RESTARTED]
     assert not deaths.holding(host)
+
+
+@pytest.mark.parametrize(("disk", "state"), [(True, State.OFF), (False, State.FAILED)])
+def test_one_that_ended_while_nobody_watched_is_off_if_its_disk_is_there(
+    host: Host, disk: bool, state: State
+) -> None:
+    device = a_device(host, reported_version="0.1.0")
+    guests.folder(device.serial).mkdir()
+    if disk:
+        (guests.folder(device.serial) / "overlay.qcow2").write_bytes(b"lived")
+    tending.adopt("here")
+    device.refresh_from_db()
+    assert (device.state, "gone while nobody watched" in device.reason) == (state, True)
+
+
+def test_a_device_of_which_nobody_knows_how_it_ended_is_off_and_keeps_its_disk(
+    host: Host,
+) -> None:
+    devices = [
+        a_device(host, state=state, reported_version="0.1.0", pid=4_000_000, start_time=1)
+        for state in (State.ONLINE, State.OFFLINE, State.REBOOTING)
+        for _ in range(3)
+    ]
+    for device in devices:
+        guests.folder(device.serial).mkdir()
+        (guests.folder(device.serial) / "overlay.qcow2").write_bytes(b"lived")
+    causes = [deaths.UNKNOWN, deaths.UNSEEN, KILLED] * 3
+    reboot = Operation.objects.create(kind="reboot", count=9, created_at=timezone.now())
+    Target.objects.bulk_create(Target(operation=reboot, device=device) for device in devices)
+    said = {d.serial: cause for d, cause in zip(devices, causes, strict=True)}
+    assert guests.guests_exited("here", said) == 9
+    tending.sweep("here")
+    for device, cause in zip(devices, causes, strict=True):
+        state = device.state
+        device.refresh_from_db()
+        target = reboot.targets.get(device=device)
+        lost = cause == KILLED
+        kept = (guests.folder(device.serial) / "overlay.qcow2").exists()
+        assert (device.state, device.pid, kept) == ("failed" if lost else "off", None, not lost)
+        assert (cause in device.reason, guests.DISK_KEPT in device.reason) == (True, not lost)
+        failed = lost or state == State.REBOOTING
+        assert target.outcome == ("failed" if failed else "cancelled")
+        assert target.reason == device.reason
+    # it may have been a death all the same
+    assert [text.split()[0] for text in told()] == ["9"]
