@@ -15,7 +15,7 @@ from typing import Any
 from django.utils import timezone
 
 from devices.models import Device
-from devices.services import bus, guests, powering, templates, transitions
+from devices.services import bus, guests, power_offs, powering, templates, transitions
 from devices.services.unbroken import Unbroken
 from devices.states import GRAPH, State
 
@@ -64,7 +64,7 @@ def enforce(host_name: str, since: datetime | None) -> None:
             state=state, state_since__lt=latest
         )
         # what is to be ended anyway is tried again in each round
-        late = list(overdue.exclude(id__in=powering.being_powered_off().values("id")))
+        late = list(overdue.exclude(id__in=power_offs.pending().values("id")))
         for device in late:
             new, columns = node.overdue, dict[str, Any]()
             reason = OVERDUE[state].format(node.lasts_s)

@@ -15,7 +15,7 @@ from devices.errors import BadSerial
 from devices.models import Device
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity, current_boot_id
-from devices.services import deaths, dispatch, transitions
+from devices.services import deaths, dispatch, power_offs, transitions
 from devices.states import WITH_PROCESS, State
 
 # `stopping` is ending on purpose
@@ -106,9 +106,11 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     one that was just being started again from its disk, and one of which nobody can tell how it
     ended, for that may have been in order; yet these count among those that ended unasked. A
     device whose row names a living process, or none yet, is left alone: it was started again
-    meanwhile. Many that ended at once are told of as one event.
+    meanwhile. So is one whose power-off is pending: the round that ends it says so. Many that
+    ended at once are told of as one event.
     """
     devices = Device.objects.on(host_name).filter(serial__in=causes, state__in=EXITABLE)
+    devices = devices.exclude(id__in=power_offs.pending().values("id"))
     boot_id = current_boot_id()
     dead: dict[tuple[str, State], list[int]] = {}
     ended: dict[str, list[int]] = {}

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from devices.models import Device, Host, Operation, Target
-from devices.services import orders, powering, room, transitions
+from devices.services import orders, power_offs, room, transitions
 from devices.services.verdicts import verdict
 from devices.states import State
 
@@ -157,7 +157,7 @@ def _give_up_untaken(host: Host, kind: Kind) -> None:
         device__state_since__lt=timezone.now() - timedelta(seconds=TAKEN_WITHIN_S),
     )
     # what is to be powered off is not to be given up
-    late = late.exclude(device__in=powering.being_powered_off())
+    late = late.exclude(device__in=power_offs.pending())
     devices = {
         device_id: (serial, since)
         for device_id, serial, since in late.values_list(

@@ -10,13 +10,12 @@ import threading
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from devices.errors import BadSerial
-from devices.models import Device, Operation, Target
+from devices.models import Device
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity, end_all
-from devices.services import consoles, ending, guests, transitions
+from devices.services import consoles, ending, guests, power_offs, transitions
 from devices.services.verdicts import POWERABLE
 from devices.states import State
 
@@ -27,17 +26,6 @@ AT_ONCE = 250
 _lock = threading.Lock()
 
 
-def being_powered_off() -> QuerySet[Device]:
-    """The devices whose power-off was asked for and is not done."""
-    pending = Target.objects.filter(
-        operation__in=Operation.objects.filter(
-            kind=Operation.Kind.POWER_OFF, state=Operation.State.RUNNING
-        ).values("id"),
-        outcome=Target.Outcome.PENDING,
-    )
-    return Device.objects.filter(id__in=pending.values("device_id"))
-
-
 def end(host_name: str) -> None:
     """End the guests whose power-off was asked for; their devices are off when it returns.
 
@@ -45,7 +33,7 @@ def end(host_name: str) -> None:
     the deadline is tried again in the next round.
     """
     with _lock:
-        asked = being_powered_off().filter(host__name=host_name)
+        asked = power_offs.pending().filter(host__name=host_name)
         if not asked.exists():
             return
         transitions.move(
@@ -63,12 +51,13 @@ def end(host_name: str) -> None:
 
 def _end(host_name: str, devices: Sequence[Device]) -> None:
     ended = ending.end(host_name, devices)
-    for device in ended:
-        _let_go(device.serial)
-    transitions.move(
-        [d.id for d in ended], old=State.POWERING_OFF, new=State.OFF,
-        reason="It was powered off.", pid=None, start_time=None,
-    )
+    with transaction.atomic():  # one that has left the state meanwhile may have another guest
+        off = transitions.move(
+            [d.id for d in ended], old=State.POWERING_OFF, new=State.OFF,
+            reason="It was powered off.", pid=None, start_time=None,
+        )
+        for device in off:
+            _let_go(device.serial)
 
 
 def keep_off(host_name: str) -> None:

@@ -2,16 +2,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devices.models import Device, Host
+from devices.qemu import process_identity
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
-from devices.services import acting, guests, launching, operations, powering, tending, transitions
+from devices.services import (
+    acting,
+    deaths,
+    ending,
+    guests,
+    launching,
+    operations,
+    powering,
+    tending,
+    transitions,
+)
 from devices.states import State
 from tests.rows import a_device, a_host
 
@@ -93,6 +105,58 @@ def test_one_that_is_shutting_down_is_not_ended_unless_that_is_asked(
     powering.end("here")
     assert process.wait(timeout=10) == -9
     assert operations.get(shut_down.id).state == "succeeded"
+
+
+Meanwhile = Callable[[], object]
+
+
+def while_it_ends(monkeypatch: pytest.MonkeyPatch, meanwhile: Meanwhile) -> None:
+    """This happens while a round waits for the guests it ends."""
+
+    def end_all(identities: Sequence[ProcessIdentity], **limits: float) -> list[Any]:
+        surviving = process_identity.end_all(identities, **limits)
+        meanwhile()
+        return surviving
+
+    monkeypatch.setattr(ending, "end_all", end_all)
+
+
+def test_a_guest_that_is_powered_off_is_no_death(
+    host: Host, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = a_device(host)
+    begin(device)
+    acting.request("power_off", serials=[device.serial], actor=None)
+    said = {device.serial: deaths.KILLED}
+    while_it_ends(monkeypatch, lambda: guests.guests_exited("here", said))
+    powering.end("here")
+    device.refresh_from_db()
+    assert (device.state, device.reason) == ("off", "It was powered off.")
+
+
+def test_one_that_is_on_again_while_the_round_still_waits_keeps_its_guest(
+    host: Host, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, other = a_device(host), a_device(host)
+    folder = GuestFolder(guests.folder(device.serial))
+    started: list[subprocess.Popen[bytes]] = []
+
+    def on_again() -> None:
+        steps = (State.POWERING_OFF, State.OFF, State.REQUESTED, State.SPAWNING, State.BOOTING)
+        for old, new in pairwise(steps):
+            transitions.move([device.id], old=old, new=new)
+        started.append(begin(device))
+
+    begin(device), begin(other)
+    acting.request("power_off", serials=[device.serial, other.serial], actor=None)
+    while_it_ends(monkeypatch, on_again)
+    powering.end("here")
+    device.refresh_from_db()
+    other.refresh_from_db()
+    assert (device.state, other.state) == (State.BOOTING, State.OFF)
+    assert folder.read_process() == ProcessIdentity.of(started[0].pid)
+    assert folder.qmp_socket.exists()
+    assert not GuestFolder(guests.folder(other.serial)).qmp_socket.exists()
 
 
 def test_a_guest_of_a_device_that_is_off_is_ended(host: Host, begin: Begin) -> None:
