@@ -2,7 +2,7 @@
 // only now and then.
 import { on, tell } from "./bus.js";
 
-const LOOK_MS = 1200; // long enough for everything to be rendered and sent once
+const LOOK_MS = 1200; // after the first thing came: long enough for everything to be rendered and sent
 const refreshMs = 1000 * Math.min(3600, Number(new URLSearchParams(location.search).get("refresh")) || 0);
 let paused = false, looking = true, away = false;
 
@@ -13,7 +13,7 @@ function say() {
   if ((document.hidden || paused) !== away) tell("away", away = !away);
 }
 
-on("open", () => { if (document.hidden || paused || !looking) say(); });
+on("open", () => { if (!slowMs && (document.hidden || paused)) say(); });
 document.addEventListener("visibilitychange", () => {
   say();
   if (!document.hidden) tell("shown");
@@ -26,11 +26,19 @@ on("pause", () => {
   if (!paused) tell("shown");
 });
 if (slowMs) {
+  let rest = 0;
   const look = () => {
+    clearTimeout(rest);
+    rest = 0;
     looking = true;
     say();
-    setTimeout(() => { looking = false; say(); }, LOOK_MS);
   };
-  setTimeout(() => { looking = false; say(); }, 2 * LOOK_MS);
+  const seen = () => {
+    if (!looking || rest) return;
+    rest = setTimeout(() => { rest = 0; looking = false; say(); }, LOOK_MS);
+  };
+  on("open", look);
+  on("html", seen);
+  on("frame", seen);
   setInterval(look, slowMs);
 }

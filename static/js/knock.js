@@ -1,4 +1,4 @@
-// Whether the server answers. It loads the page anew when that may be seen no more: an ended session
+// Whether the server answers, be it that this page is gone. It loads the page anew when that may be seen no more: an ended session
 // or a revoked link looks like a server that is away, from a socket.
 const ANSWERS_MS = 5000;
 
@@ -7,5 +7,5 @@ export async function knock() {
     method: "HEAD", redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(ANSWERS_MS),
   }).catch(() => null);
   if (answer && (answer.type === "opaqueredirect" || answer.status === 403)) location.reload();
-  return Boolean(answer?.ok);
+  return answer !== null && answer.status < 500;
 }

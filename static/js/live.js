@@ -1,6 +1,7 @@
 // The one socket: htmx's extension keeps it connected, here is what goes through it.
 // Text replaces elements by id; binary is a frame. Both are acknowledged, for the server
 // sends no more than two that are not.
+import { begun, ended, watch } from "./attempts.js";
 import { on, tell } from "./bus.js";
 import { decode } from "./frames.js";
 import { knock } from "./knock.js";
@@ -8,9 +9,9 @@ import { put } from "./renew.js";
 
 const root = document.getElementById("live");
 const onWall = document.body.dataset.page === "wall";
-const NOT_ALLOWED = 1008;
+const ASK_AFTER = 3; // attempts in vain: whether the page may be seen at all
 let socket = null, keeper = null;
-let refusals = 0;
+let failed = 0;
 
 function send(message) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -63,12 +64,14 @@ function reconnect() {
 }
 
 if (root) {
+  watch();
   root.addEventListener("htmx:wsBeforeMessage", (event) => {
     event.preventDefault();
     receive(event.detail.message);
   });
   root.addEventListener("htmx:wsOpen", (event) => {
-    refusals = 0;
+    failed = 0;
+    begun();
     socket = event.detail.event.target;
     keeper = event.detail.socketWrapper;
     tell("connection", "live");
@@ -77,8 +80,9 @@ if (root) {
   root.addEventListener("htmx:wsClose", (event) => {
     socket = null;
     tell("connection", "lost");
-    refusals += 1;
-    if (event.detail.event?.code === NOT_ALLOWED || refusals === 3) knock().then(() => { refusals = 0; });
+    failed = (failed + 1) % ASK_AFTER;
+    if (!failed) knock();
+    ended(event.detail.event.code, event.detail.socketWrapper);
   });
   on("send", send);
   on("reconnect", reconnect);

@@ -10,9 +10,13 @@ function slots() {
   return [...chips].map((chip) => Number(chip.id.slice("state-".length))).slice(0, 100);
 }
 
+// A page without such chips, such as a wall, may not ask for any.
+function follow(rows) {
+  if (document.querySelector("#listing, .device")) tell("send", { rows });
+}
+
 function ask() {
-  if (away || !document.querySelector("#listing, .device")) return;
-  tell("send", { rows: slots() });
+  if (!away) follow(slots());
 }
 
 on("open", () => {
@@ -22,7 +26,7 @@ on("open", () => {
 });
 on("away", (now) => {
   away = now;
-  if (away) tell("send", { rows: [] });
+  if (away) follow([]);
   else tell("recheck");
 });
 on("rechecked", ask);

@@ -7,15 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
+from tests.browser.scripts import HIDE
 from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-
-HIDE = """(hidden) => {
-  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
-
 
 @pytest.fixture
 def frames() -> list[str | bytes]:
@@ -61,8 +56,7 @@ def test_a_hidden_tab_is_sent_nothing(inside: Page, frames: list[str | bytes]) -
 
 def test_a_refusal_is_a_sentence_that_can_be_put_away(inside: Page) -> None:
     button = inside.locator('button[data-kind="add"][data-count="1000"]')
-    button.evaluate("b => b.setAttribute('aria-disabled', 'false')")
-    button.click()
+    button.evaluate("b => { b.setAttribute('aria-disabled', 'false'); b.click(); }")
     inside.locator("#confirm-yes").click()
     toast = inside.locator("#toasts .error")
     expect(toast).to_contain_text("1,000 more devices do not fit")

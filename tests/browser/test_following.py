@@ -9,23 +9,12 @@ from playwright.sync_api import Page, WebSocket, expect
 
 from tests.browser.conftest import Complaints
 from tests.browser.held import Held
+from tests.browser.scripts import LINES
 from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 SOON_MS = 15_000
-# a socket that can go dead as one does whose radio link is gone: nothing comes, nobody closes it
-DEAF = """
-const Real = WebSocket;
-window.lines = [];
-window.WebSocket = class extends Real {
-  constructor(...given) { super(...given); window.lines.push(this); }
-  addEventListener(kind, hear) {
-    super.addEventListener(kind, (event) => { if (!this.deaf) hear(event); });
-  }
-  send(message) { if (!this.deaf) super.send(message); }
-};
-"""
 
 
 def _live(page: Page) -> None:
@@ -117,7 +106,7 @@ def test_links_among_what_changes_keep_focus_and_clicks(member: Page, stage: Sta
 
 def test_a_dead_connection_is_noticed_and_made_anew(member: Page, stage: Stage) -> None:
     member.clock.install()
-    member.add_init_script(DEAF)
+    member.add_init_script(LINES)
     member.goto(stage.url + "/devices/?q=fd-000014")
     _live(member)
     word, why = member.locator("#connection-word"), member.locator("#stale-why")
@@ -139,7 +128,7 @@ def test_a_dead_connection_is_noticed_and_made_anew(member: Page, stage: Stage) 
 
 def test_a_silent_poller_is_not_a_dead_connection(member: Page, stage: Stage) -> None:
     member.clock.install()
-    member.add_init_script(DEAF)
+    member.add_init_script(LINES)
     stage.publishing.clear()
     try:
         member.goto(stage.url + "/devices/?q=fd-000014")

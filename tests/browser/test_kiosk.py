@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
+from tests.browser.scripts import HIDE, LINES
 from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+SOON_MS = 15_000
+PLACES = "async () => (await import('/static/js/places.js')).occupied() > 0"
+RESTS = '{"hidden":true}'
 
 
 @pytest.fixture
@@ -18,6 +24,13 @@ def screen(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     yield context
     context.close()
+
+
+def _until(page: Page, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON_MS / 1000
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that"
+        page.wait_for_timeout(50)
 
 
 def _link(member: Page, stage: Stage) -> str:
@@ -32,13 +45,19 @@ def test_a_link_watches_changes_nothing_and_goes_dark_when_revoked(
 ) -> None:
     link = _link(member, stage)
     wall = screen.new_page()
+    sockets: list[WebSocket] = []
+    wall.on("websocket", lambda socket: sockets.append(socket))
     wall.goto(link + "&rotate=0")
     assert "key=" not in wall.url
     expect(wall.locator("#connection-word")).to_have_text("live", timeout=10_000)
     expect(wall.get_by_test_id("online")).to_have_text("29")
     stage.change(8, "offline")
     expect(wall.get_by_test_id("online")).to_have_text("28", timeout=5000)
+    wall.evaluate(HIDE, True)
     stage.change(8, "online")
+    wall.evaluate(HIDE, False)
+    expect(wall.get_by_test_id("online")).to_have_text("29", timeout=15_000)
+    assert len(sockets) == 1
     assert wall.locator("form, [hx-post], a[href^='/']").count() == 0
     before = len(screen.cookies())
     # what a visitor's own script could try from there
@@ -78,17 +97,36 @@ def test_views_take_turns_in_the_look_that_the_address_asks_for(member: Page, st
     expect(body).to_have_attribute("data-view", "devices")
 
 
-def test_a_slow_screen_looks_now_and_then_and_is_not_stale(member: Page, stage: Stage) -> None:
+def test_a_slow_screen_looks_once_connected_and_then_now_and_then(
+    member: Page, stage: Stage
+) -> None:
     heard: list[object] = []
-    member.on("websocket", lambda ws: ws.on("framereceived", lambda frame: heard.append(frame)))
-    member.goto(stage.url + "/wall?kiosk&rotate=0&refresh=4")
-    expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
-    member.evaluate("new Promise((go) => setTimeout(go, 3300 - performance.now()))")
+    said: list[object] = []
+
+    def follow(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: heard.append(frame))
+        socket.on("framesent", lambda frame: said.append(frame))
+
+    member.on("websocket", follow)
+    member.clock.install()
+    member.add_init_script(LINES + "window.away = true;")
+    member.goto(stage.url + "/wall?kiosk&rotate=0&refresh=60")
+    word = member.locator("#connection-word")
+    expect(word).to_have_text("reconnecting", timeout=SOON_MS)
+    member.clock.fast_forward(10_000)
+    member.evaluate("window.away = false")
+    member.clock.fast_forward(10_000)
+    expect(word).to_have_text("live", timeout=SOON_MS)
+    member.wait_for_function(PLACES, timeout=SOON_MS)
+    _until(member, lambda: said[-1] == RESTS)
+    assert said.index(RESTS) > 0  # something was shown and acknowledged before
+    member.wait_for_timeout(500)  # what was under way has come
     after_first = len(heard)
     member.wait_for_timeout(500)
-    assert len(heard) == after_first  # not looking
-    member.wait_for_timeout(2000)
-    assert len(heard) > after_first
+    assert len(heard) == after_first  # four samples a second pass by
+    member.clock.fast_forward(60_000)
+    _until(member, lambda: len(heard) > after_first)
+    _until(member, lambda: said[-1] == RESTS)
     expect(member.locator("#stale")).to_be_hidden()
 
 

@@ -1,0 +1,71 @@
+"""However a connection ends, the page comes back to it by itself, and soon."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.scripts import LINES
+from tests.browser.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+SOON_MS = 15_000
+ADDRESS = "/devices/?q=fd-000014"
+DELAYS = """async (name) => {
+  const random = Math.random;
+  Math.random = () => 1;
+  const delay = (await import("/static/js/attempts.js"))[name];
+  const delays = Array.from({ length: 20 }, (_, n) => delay(n));
+  Math.random = random;
+  return delays;
+}"""
+KNOCK = "async () => (await import('/static/js/knock.js')).knock()"
+
+
+def _live(page: Page) -> None:
+    expect(page.locator("#connection-word")).to_have_text("live", timeout=SOON_MS)
+
+
+@pytest.fixture
+def wired(member: Page, stage: Stage) -> Page:
+    """Somebody at a page whose sockets a test may touch."""
+    member.add_init_script(LINES)
+    member.goto(stage.url + ADDRESS)
+    _live(member)
+    member.evaluate("window.sameDocument = true")
+    return member
+
+
+def test_a_refused_word_costs_a_moment_and_not_the_page(wired: Page) -> None:
+    wired.evaluate("window.lines[0].send(JSON.stringify({ nonsense: 1 }))")
+    wired.wait_for_function("() => window.lines.length === 2", timeout=SOON_MS)
+    _live(wired)
+    assert wired.evaluate("window.sameDocument")
+    # refused again and again, it asks less and less often
+    refused = wired.evaluate(DELAYS, "refusedDelay")
+    assert refused[:3] == [1000, 2000, 4000]
+    assert refused[-1] == 60_000
+
+
+def test_after_a_long_outage_it_is_back_within_seconds(member: Page, stage: Stage) -> None:
+    member.clock.install()
+    member.add_init_script(LINES)
+    member.goto(stage.url + ADDRESS)
+    _live(member)
+    assert max(member.evaluate(DELAYS, "delay")) == 8000
+    assert member.evaluate("htmx.config.wsReconnectDelay(20)") <= 8000
+    # an attempt that nobody answers is given up
+    member.evaluate("window.lost = true; window.lines[0].onclose({ code: 1006 })")
+    member.clock.fast_forward(2000)
+    member.wait_for_function("() => window.lines.length === 2", timeout=SOON_MS)
+    member.clock.fast_forward(25_000)
+    member.clock.fast_forward(10_000)
+    _live(member)
+
+
+def test_a_server_that_answers_at_all_is_there(wired: Page) -> None:
+    told = [404, 503]
+    wired.route("**" + ADDRESS, lambda route: route.fulfill(status=told.pop(0)))
+    assert wired.evaluate(KNOCK) is True
+    assert wired.evaluate(KNOCK) is False
