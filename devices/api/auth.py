@@ -14,7 +14,7 @@ from ninja.errors import AuthenticationError, HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
 from devices.models import Token
-from devices.services import tokens
+from devices.services import sessions, tokens
 
 NO_TOKEN = "This needs a token (Authorization: Bearer …) or a log-in; make a token on the page."
 BAD_TOKEN = "The token is unknown, revoked or expired; make a new one on the page."
@@ -91,6 +91,4 @@ def admission(request: HttpRequest) -> Callable[[], bool]:
     token = token_id(request)
     if token is not None:
         return partial(tokens.works, token)
-    session = request.session
-    key = session.session_key
-    return lambda: key is not None and session.exists(key)
+    return partial(sessions.holds, request.session.session_key or "")

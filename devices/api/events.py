@@ -100,7 +100,8 @@ class Listener:
                     yield missed
             looked_at = time.monotonic()
             while True:
-                await self._tail.wait(number, event_tail.PING_EVERY_S)
+                left_s = looked_at + event_tail.PING_EVERY_S - time.monotonic()
+                await self._tail.wait(number, max(0.0, left_s))
                 if time.monotonic() - looked_at >= event_tail.PING_EVERY_S:
                     looked_at = time.monotonic()
                     if not await self._tail.ask(self._admitted):

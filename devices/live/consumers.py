@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import re
@@ -16,13 +15,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from devices.live import fragments, hub
-from devices.live.access import Access, access
+from devices.live.access import access
 from devices.live.board import CORES, WALL
 from devices.live.keyboard import WORDS as KEYBOARD_WORDS
 from devices.live.keyboard import Keyboard
 from devices.live.lines import DirectLine, QueuedLine
 from devices.live.viewer import Viewer
-from devices.live.wall_links import CHECK_S, still_opens
 from fleetdash import direct
 
 KNOWN_PARTS = fragments.PARTS | {fragments.PROGRESS, fragments.NOTICES, CORES, WALL}
@@ -33,7 +31,7 @@ ACK_BYTES = 4
 # what `devices/live/keyboard.py` takes, too.
 WORDS = frozenset({"ack", "hidden", "ping", "rows", "wall"})
 LINK_WORDS = WORDS - {"rows"}
-# who may watch is asked again now and then, spread so that not all return at once
+# a page connects again now and then, spread so that not all return at once
 RECONNECT_S = settings.LIVE_RECONNECT_S
 
 SERVICE_RESTART = 1012  # the htmx ws extension reconnects on this one (RFC 6455 registry)
@@ -78,7 +76,7 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
     viewer: Viewer | None = None
     keyboard: Keyboard | None = None
     words = LINK_WORDS
-    renewal: asyncio.Task[None] | None = None
+    renewal: asyncio.TimerHandle | None = None
     dismissal: asyncio.Task[None] | None = None
     line: DirectLine | QueuedLine | None = None
 
@@ -119,7 +117,9 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             self.keyboard = Keyboard(serial, self.scope["user"], self._tell)
         self.line = await self._line(viewer)
         self.viewer = viewer
-        self.renewal = asyncio.create_task(self._renew(allowed))
+        self.renewal = asyncio.get_running_loop().call_later(
+            RECONNECT_S * random.uniform(0.9, 1.1), self._dismiss, SERVICE_RESTART
+        )
         hub.current().join(
             viewer, self.line, admission=allowed.admission, dismiss=self._dismiss
         )
@@ -129,8 +129,8 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             self.viewer.tell(fragments.typing_word(sentence))
             hub.current().feed(self.viewer)
 
-    def _dismiss(self) -> None:
-        self.dismissal = asyncio.create_task(self._close(POLICY_VIOLATION))
+    def _dismiss(self, code: int = POLICY_VIOLATION) -> None:
+        self.dismissal = asyncio.create_task(self._close(code))
 
     async def _line(self, viewer: Viewer) -> DirectLine | QueuedLine:
         if direct.EXTENSION in self.scope.get("extensions", {}):
@@ -149,17 +149,6 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
 
     async def _close(self, code: int | None = None) -> None:
         await self.close(code=code)
-
-    async def _renew(self, allowed: Access) -> None:
-        left_s = RECONNECT_S * random.uniform(0.9, 1.1)
-        while allowed.link is not None and left_s > 0:
-            await asyncio.sleep(min(left_s, CHECK_S))
-            left_s -= CHECK_S
-            if not await still_opens(allowed.link):
-                await self._close(POLICY_VIOLATION)
-                return
-        await asyncio.sleep(max(0.0, left_s))
-        await self._close(SERVICE_RESTART)
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None
@@ -198,14 +187,14 @@ class LiveConsumer(_Socket):  # type: ignore[misc]
             viewer.answer()
 
     async def disconnect(self, code: int) -> None:
-        """Forget the browser."""
-        if self.keyboard is not None:
-            await self.keyboard.end("its page was left")
+        """Forget the browser; that its keyboard cannot be put away keeps nothing else."""
         if self.renewal is not None:
             self.renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.renewal
         if self.viewer is not None:
             hub.current().leave(self.viewer)
-        if isinstance(self.line, QueuedLine):
-            await self.line.close()
+        try:
+            if self.keyboard is not None:
+                await self.keyboard.end("its page was left")
+        finally:
+            if isinstance(self.line, QueuedLine):
+                await self.line.close()

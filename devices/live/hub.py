@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from channels.db import DatabaseSyncToAsync
 from django.conf import settings
 
-from devices.live import fragments
+from devices.live import admissions, fragments
+from devices.live.admissions import Admissions
 from devices.live.board import Board
 from devices.live.message import Message
 from devices.live.rendering import Renderer
@@ -61,7 +62,6 @@ class Hub:
     ) -> None:
         self.board = Board()
         self._viewers: dict[Viewer, Line] = {}
-        self._dismissals: dict[Viewer, tuple[str, Callable[[], None]]] = {}
         self._news = asyncio.Event()
         self._subscription = Subscription(redis_url, self._heard, self._connected)
         # one thread of our own: a slow database never holds up pages, nor they the wall
@@ -72,6 +72,10 @@ class Hub:
         )
         self._load_states = DatabaseSyncToAsync(
             load_states, thread_sensitive=False, executor=self._thread
+        )
+        self.admissions = Admissions(
+            DatabaseSyncToAsync(admissions.over, thread_sensitive=False, executor=self._thread),
+            clock=clock,
         )
         self._clock = clock
         self._silent_hosts = Silence(SILENT_S)
@@ -86,6 +90,7 @@ class Hub:
             self._begin("rendering", self.renderer.run()),
             self._begin("looking for silent hosts", self._look_forever()),
             self._begin("feeding", self._feed_forever()),
+            self._begin("asking who still may watch", self.admissions.run()),
         ]
 
     def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -111,19 +116,24 @@ class Hub:
     ) -> None:  # fmt: skip
         """Feed a browser from now on, beginning with all that it shows.
 
-        `dismiss` is called when its admission is revoked.
+        `dismiss` is called when its admission is revoked or holds no more.
         """
         self.renderer.join(viewer.parts)
         self._viewers[viewer] = line
-        self._dismissals[viewer] = (admission, dismiss)
+        if admission:
+            self.admissions.enter(viewer, admission, dismiss)
         if viewer.console:
             self._subscription.follow_console(viewer.console)
         self.feed(viewer)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a browser."""
+        self.admissions.leave(viewer)
+        self._leave_out(viewer)
+
+    def _leave_out(self, viewer: Viewer) -> None:
+        """Send a browser nothing more; its socket may still be open."""
         self._viewers.pop(viewer, None)
-        self._dismissals.pop(viewer, None)
         serial = viewer.console
         if serial and not self._has_watchers(serial):
             self._subscription.leave_console(serial)
@@ -151,7 +161,7 @@ class Hub:
         except Exception:
             # one browser's fault is not the others'; it reconnects and begins anew
             log.exception("A browser could not be fed and is left out")
-            self.leave(viewer)
+            self._leave_out(viewer)
 
     async def _feed_forever(self) -> None:
         while True:
@@ -170,6 +180,7 @@ class Hub:
 
     async def _connected(self) -> None:
         """Redis is there (again): what was missed is asked of the database."""
+        self.admissions.doubt()
         states = await self._load_states()
         self._states = dict(states)
         self.board.put_all_states(states)
@@ -193,7 +204,7 @@ class Hub:
             elif kind == "changes":
                 self._take_changes(json.loads(message))
             elif kind == "revoked":
-                self._dismiss(frozenset(map(str, json.loads(message))))
+                self.admissions.end(frozenset(map(str, json.loads(message))))
                 return
             elif kind == "console":
                 self.board.append_console(name, message)
@@ -209,11 +220,6 @@ class Hub:
             log.exception("An unreadable message on %s was left out", channel)
             return
         self._news.set()
-
-    def _dismiss(self, admissions: frozenset[str]) -> None:
-        for admission, dismiss in list(self._dismissals.values()):
-            if admission in admissions:
-                dismiss()
 
     def _take_changes(self, changes: dict[str, Any]) -> None:
         moved = [(int(slot), str(state)) for slot, state in changes["devices"]]

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as project
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
+from devices.api import auth
 from devices.models import Operation
 from devices.services import tokens
 
@@ -107,3 +108,15 @@ def test_the_docs_want_a_log_in_and_the_description_does_not(settings: Settings)
     assert described.status_code == 200
     paths = described.json()["paths"]
     assert {"/api/v1/devices/{serial}", "/api/v1/operations/{operation_id}/retry"} <= paths.keys()
+
+
+def test_a_stream_that_a_session_opened_is_let_go_on_while_that_holds(user: User) -> None:
+    client = Client()
+    client.force_login(user)
+    request = RequestFactory().get("/api/v1/events")
+    request.session = client.session
+    admitted = auth.admission(request)
+    assert admitted()
+    user.set_password("another")
+    user.save()
+    assert not admitted()

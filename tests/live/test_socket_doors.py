@@ -7,13 +7,16 @@ import asyncio
 import pytest
 from channels.auth import AuthMiddlewareStack
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 
-from devices.live import consumers, fragments, wall_links
+from devices.live import admissions, consumers, fragments
 from devices.live.access import Access
 from devices.live.consumers import LiveConsumer
 from devices.live.frames import Kind
 from devices.live.hub import Hub
+from devices.live.keyboard import Keyboard
 from devices.services import bus, tokens
 from tests.live.socket_browser import (
     ORIGIN,
@@ -48,12 +51,12 @@ async def test_an_admission_that_is_revoked_ends_its_sockets_and_no_other(
 ) -> None:
     await subscribed(live)
     browsers = []
-    for name in ("link:1", "link:2"):
+    for name in ("session:1", "session:2"):
         monkeypatch.setattr(
             consumers, "access", lambda scope, name=name: Access(may_act=True, admission=name)
         )
         browsers.append(await Browser("parts=").open())
-    await asyncio.to_thread(bus.publish_revoked, ["link:1", "link:3"])
+    await asyncio.to_thread(bus.publish_revoked, ["session:1", "session:3"])
     closed = await browsers[0].receive_output(timeout=3)
     assert (closed["type"], closed["code"]) == ("websocket.close", consumers.POLICY_VIOLATION)
     assert await browsers[1].receive_nothing(timeout=0.3)
@@ -94,16 +97,17 @@ async def test_the_server_asks_for_a_reconnect_now_and_then(
     assert (closed["type"], closed["code"]) == ("websocket.close", 1012)
 
 
+def _logged_in(client: Client) -> bytes:
+    """The cookie of a client that logs in."""
+    client.force_login(User.objects.create_user("anna"))
+    return f"{client.cookies.output(header='', sep=';').split(';')[0].strip()}".encode()
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_a_session_opens_the_door_and_its_end_closes_it(live: Hub) -> None:
     await subscribed(live)
     client = Client()
-
-    def cookie() -> bytes:
-        client.force_login(User.objects.create_user("anna"))
-        return f"{client.cookies.output(header='', sep=';').split(';')[0].strip()}".encode()
-
-    session = await asyncio.to_thread(cookie)
+    session = await asyncio.to_thread(_logged_in, client)
     for headers, expected in (
         ([*ORIGIN, (b"cookie", session[:-4] + b"0000")], False),
         ([*ORIGIN, (b"cookie", session)], True),
@@ -118,6 +122,37 @@ async def test_a_session_opens_the_door_and_its_end_closes_it(live: Hub) -> None
     closed = await browser.receive_output(timeout=3)
     assert (closed["type"], closed["code"]) == ("websocket.close", consumers.POLICY_VIOLATION)
     await browser.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_session_that_ended_while_redis_was_away_closes_the_door_too(live: Hub) -> None:
+    cookie = await asyncio.to_thread(_logged_in, Client())
+    browser = Communicator(
+        AuthMiddlewareStack(LiveConsumer.as_asgi()), "/live/?parts=", [*ORIGIN, (b"cookie", cookie)]
+    )
+    await browser.connect()
+    await live._connected()
+    await live.admissions.look()
+    assert live._viewers
+    await asyncio.to_thread(Session.objects.all().delete)
+    await live._connected()
+    await live.admissions.look()
+    assert await _closed_with(browser) == consumers.POLICY_VIOLATION
+    await browser.disconnect()
+
+
+async def test_a_browser_is_forgotten_though_its_keyboard_cannot_be_put_away(
+    live: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(keyboard: Keyboard, why: str) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(Keyboard, "end", away)
+    browser = await Browser("parts=&console=fd-1").open()
+    assert live._viewers
+    with pytest.raises(OperationalError):
+        await browser.disconnect()
+    assert not live._viewers
 
 
 def _by_link(token_id: int | None, query: str = "parts=cores,operations") -> Browser:
@@ -145,12 +180,12 @@ async def test_a_revoked_link_goes_dark_while_it_watches(
 ) -> None:
     works = [True]
     monkeypatch.setattr(tokens, "opens_wall", lambda token_id: works[0])
-    for module in (wall_links, consumers):
-        monkeypatch.setattr(module, "CHECK_S", 0.1)
+    monkeypatch.setattr(admissions, "LINK_EVERY_S", 0.0)
     browser = await _by_link(8).open()
-    await asyncio.sleep(0.5)
-    await browser.say(hidden=True)  # still open
+    await live.admissions.look()
+    assert live._viewers
     works[0] = False
+    await live.admissions.look()
     assert await _closed_with(browser) == 1008
 
 
