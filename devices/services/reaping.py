@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from devices.models import Device
-from devices.services import bus, consoles, ending, guests, transitions
+from devices.services import bus, consoles, ending, guests, last_words, transitions
 from devices.states import GRAPH, State
 
 AT_ONCE = 250
@@ -33,7 +33,9 @@ def _reap(host_name: str, devices: Sequence[Device]) -> None:
     for device in ended:
         consoles.unfollow(device.serial)
         guests.remove_folder(device.serial)
-    bus.forget([d.serial for d in ended])
+    serials = [d.serial for d in ended]
+    bus.forget(serials)
+    last_words.shorten(serials)
     transitions.move(
         [d.id for d in ended], old=State.STOPPING, new=State.GONE, pid=None, start_time=None
     )

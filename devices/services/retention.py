@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from devices.models import Device, Event, Operation
-from devices.services import bus, history, once
+from devices.services import bus, history, last_words, once
 from devices.states import State
 
 
@@ -18,10 +18,11 @@ def tidy() -> None:
     The newest device's row stays, for serial numbers count on from it.
     """
     # before the rows, so that nobody who is new is taken for gone
-    remembered = bus.remembered()
-    existing = Device.objects.exclude(state=State.GONE).values_list("serial", flat=True)
+    remembered, spoke = bus.remembered(), last_words.known()
+    existing = set(Device.objects.exclude(state=State.GONE).values_list("serial", flat=True))
     # what a device said last is written a moment after it, and perhaps after it was forgotten
-    bus.forget(sorted(remembered - set(existing)))
+    bus.forget(sorted(remembered - existing))
+    last_words.shorten(sorted(spoke - existing))
     now = timezone.now()
     Event.objects.filter(at__lt=now - timedelta(days=settings.KEEP_EVENTS_DAYS)).delete()
     old = now - timedelta(days=settings.KEEP_GONE_DAYS)

@@ -12,7 +12,7 @@ import pytest
 from devices.models import Device
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
-from devices.services import guests, reaping
+from devices.services import bus, guests, last_words, reaping, retention
 from devices.states import State
 from tests.rows import a_device, a_host
 
@@ -68,3 +68,28 @@ def test_guests_are_ended_at_once_some_at_a_time(
             process.communicate()
     assert set(Device.objects.values_list("state", flat=True)) == {"gone"}
     assert list(guests.guests_folder().iterdir()) == []
+
+
+def left_of(device: Device) -> tuple[int, int]:
+    """How many bytes are kept of a device's console, and for how many hours, begun ones too."""
+    kept = bus.client().ttl(bus.console_channel(device.serial))
+    return len(bus.console(device.serial)), -(-kept // 3600)
+
+
+def test_the_end_of_a_removed_devices_console_is_kept_for_an_hour() -> None:
+    host = a_host("here")
+    removed, there = a_device(host, state=State.STOPPING), a_device(host)
+    said = b"x" * bus.CONSOLE_BYTES
+    bus.append_console({removed.serial: said + b"the end", there.serial: said})
+    reaping.reap("here")
+    assert left_of(removed) == (last_words.KEPT_BYTES, 1)
+    assert bus.console(removed.serial).endswith(b"the end")
+    assert left_of(there) == (bus.CONSOLE_BYTES, 24)
+    # what was read before its end is written a moment after it
+    bus.append_console({removed.serial: b"late"})
+    retention.tidy()
+    assert left_of(removed) == (last_words.KEPT_BYTES, 1)
+    assert left_of(there) == (bus.CONSOLE_BYTES, 24)
+    bus.client().expire(bus.console_channel(removed.serial), 60)
+    retention.tidy()
+    assert bus.client().ttl(bus.console_channel(removed.serial)) <= 60
