@@ -12,6 +12,7 @@ from django.conf import settings
 
 from fleetdash.deploy import (
     cli_file,
+    fingerprint,
     folders,
     given,
     guests,
@@ -66,6 +67,7 @@ def bring_up(here: Installation, progress: Progress, zram_bytes: int | None, loc
     as_root = os.geteuid() == 0
     progress.line(f"fleetdash starts in {here.checkout}")
     given.check(here.var, settings.HOST_NAME)
+    values = fingerprint.settings()
     here.run.mkdir(parents=True, exist_ok=True)
     starts.stop_restarting(here.run)
     _end_leftovers(here)
@@ -82,6 +84,7 @@ def bring_up(here: Installation, progress: Progress, zram_bytes: int | None, loc
         _check_socket_path(prepared)
         given.write(here.var, settings.HOST_NAME)
         start = starts.begin(here.run)
+        fingerprint.write(here, values)
     swap.offer(here, progress, zram_bytes)
     if orphans:
         progress.line(f"  ({len(orphans)} processes of a supervisor that was killed are replaced)")

@@ -21,11 +21,12 @@ from fleetdash.deploy.progress import Progress
 def _run(options: argparse.Namespace, progress: Progress) -> None:
     here = installation.of_environment()
     # these need settings, which may be wrong
-    from fleetdash.deploy import bringing_up, follow, stopping
+    from fleetdash.deploy import bringing_up, fingerprint, follow, stopping
 
     zram_bytes = swap.wanted_bytes(options.zram)
     with lock.held(here.var) as lock_fd:
         if bringing_up.runs(here):
+            fingerprint.tell(here, progress)
             bringing_up.complete(here, progress, lock_fd)
             if zram_bytes is not None:
                 swap.offer(here, progress, zram_bytes)
