@@ -78,7 +78,8 @@ def add(
     if not any(architectures.runs(host, architecture) for host in hosts):
         raise Unavailable(
             f"No host can run {architecture} devices: no such guest has booted on "
-            f"{', '.join(host.name for host in hosts)}. Run bin/up again, it says why."
+            f"{', '.join(host.name for host in hosts)}. The host's own page, such as "
+            f"/hosts/{hosts[0].name}/, says why."
         )
     fleet = capacity.fleet_capacity(start, architecture)
     if count > fleet.fits:
@@ -131,8 +132,9 @@ def _no_firmware(architecture: str) -> str:
     if architecture == architectures.DEFAULT:
         return "There is no firmware yet: bin/up builds it."
     return (
-        f"There is no firmware for {architecture} devices: run bin/up with "
-        f"FLEETDASH_ARCHITECTURES={','.join(architectures.ALL)} on the machine."
+        f"There is no firmware for {architecture} devices. A new start on the machine, with its "
+        "other settings given again, makes it: bin/down --keep-guests && "
+        f"FLEETDASH_ARCHITECTURES={','.join(architectures.ALL)} bin/up --detach"
     )
 
 

@@ -108,7 +108,8 @@ def launch_for(
     proof = host.accelerators.get(architecture)
     if not proof or not proof.get("accelerator"):
         raise Unavailable(
-            f"No accelerator is proven for {architecture} guests on {host.name}; run bin/up again."
+            f"No accelerator is proven for {architecture} guests on {host.name}: "
+            f"/hosts/{host.name}/ says why."
         )
     image = firmware.image(architecture, of.sha256)
     return Launch(

@@ -84,7 +84,7 @@ def _host(host: dict[str, Any], architecture: str) -> Iterator[Check]:
         f"{name}: accelerator",
         f"{proof['accelerator']} was proven by a guest that booted."
         if proof.get("accelerator")
-        else f"None is proven for {architecture} guests: run bin/up again.",
+        else f"None is proven for {architecture} guests: the page /hosts/{name}/ says why.",
     )
     yield _template(host)
     for other, said in host.get("templates", {}).items():

@@ -113,3 +113,10 @@ def test_a_silent_poller_a_missing_template_and_failed_devices_are_said() -> Non
     assert "No word from the poller" in odd["here: processes"].sentence
     assert odd["here: template"].sentence == "Booting. Wait until it is ready."
     assert odd["fleet"].ok is None
+
+
+def test_why_no_accelerator_is_proven_stands_on_the_hosts_page() -> None:
+    summary = a_summary()
+    summary["hosts"][0]["accelerators"]["arm64"] = {"accelerator": None}
+    check = not_right(summary)["here: accelerator"]
+    assert (check.ok, "/hosts/here/ says why" in check.sentence) == (False, True)

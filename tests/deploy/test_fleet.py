@@ -49,6 +49,7 @@ def test_a_second_up_says_where_it_runs_and_starts_nothing(fleet: Fleet) -> None
     done = fleet.run("bin/up", "--detach")
     assert done.returncode == 0
     assert f"runs already: {fleet.url}" in done.stdout
+    assert "started with" not in done.stdout
     assert time.monotonic() - began < 10
     assert fleet.processes() == before
 

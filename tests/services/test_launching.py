@@ -62,6 +62,7 @@ def test_where_no_guest_can_be_started_each_device_fails_with_the_reason(host: H
     device.refresh_from_db()
     assert device.state == State.FAILED
     assert "No accelerator is proven" in device.reason
+    assert "/hosts/here/ says why" in device.reason
 
 
 def test_a_serial_that_is_a_path_fails_alone(host: Host) -> None:
