@@ -48,7 +48,7 @@ def complete(here: Installation, progress: Progress, lock_fd: int) -> None:
 
     A start that was interrupted, or took too long, is gone on with where it ended.
     """
-    if cli_file.read(here.var).token:
+    if starts.is_finished(here.run) and cli_file.read(here.var).token:
         waiting.until_steady(here.var, supervision.states(here.run))
     else:
         progress.line("fleetdash runs, and an earlier bin/up did not come to its end:")

@@ -76,7 +76,10 @@ def prepare(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def accounts(question: dict[str, Any]) -> dict[str, Any]:
-    """Make the admin and bin/fleet's token where they are missing; gives what must be shown."""
+    """Make the admin where there is none, and a token where bin/fleet's does not work.
+
+    Gives what was made, which cannot be had again: password and token, each perhaps empty.
+    """
     from django.contrib.auth import get_user_model
 
     from devices.services import tokens
@@ -87,7 +90,7 @@ def accounts(question: dict[str, Any]) -> dict[str, Any]:
     if admin is None:
         answer["password"] = secrets.token_urlsafe(PASSWORD_BYTES)
         admin = model.objects.create_superuser(ADMIN, password=answer["password"])
-    if question["wants_token"]:
+    if tokens.user_for(question["token"]) is None:
         _, answer["token"] = tokens.create(admin, TOKEN_NAME)
     return answer
 

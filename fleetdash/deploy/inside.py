@@ -109,17 +109,21 @@ def _question(
 
 
 def make_accounts(var: Path, answer: dict[str, Any], progress: Progress) -> None:
-    """The admin and bin/fleet's token, last: a password that was shown belongs to what runs."""
+    """The admin and bin/fleet's token, last: a password that was shown belongs to what runs.
+
+    With them the start has come to its end.
+    """
     url = cli_file.web_address(settings.BIND, settings.PORT)
-    token = cli_file.read(var).token if answer["token_works"] else ""
-    if not (answer["has_admin"] and token):
-        made = database.ask("accounts", {"wants_token": not token})
+    token = cli_file.read(var).token
+    if not (answer["has_admin"] and answer["token_works"]):
+        made = database.ask("accounts", {"token": token})
         token = made["token"] or token
         if made["password"]:
             progress.line()
             progress.line(f"  Log in as {database.ADMIN} with the password {made['password']}")
             progress.line("  It is shown this once and stored nowhere.")
     cli_file.write(var, cli_file.Access(url, token))
+    starts.finish(var / "run")
 
 
 def main() -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from pathlib import Path
 
 # while it is there, nobody starts the supervisor again
 _STOPPING = "stopping"
 _START = "start"
+# the start that came to its end last: all answered, and the accounts are there
+_FINISHED = "finished"
 
 
 def stop_restarting(run: Path) -> None:
@@ -30,6 +33,20 @@ def begin(run: Path) -> str:
     name = uuid.uuid4().hex
     (run / _START).write_text(name)
     return name
+
+
+def finish(run: Path) -> None:
+    """Write down that the present start has come to its end; a container has none."""
+    with contextlib.suppress(FileNotFoundError):
+        (run / _FINISHED).write_text((run / _START).read_text())
+
+
+def is_finished(run: Path) -> bool:
+    """Whether the present start has come to its end."""
+    try:
+        return (run / _FINISHED).read_text() == (run / _START).read_text()
+    except FileNotFoundError:
+        return False
 
 
 def is_over(run: Path, start: str) -> bool:

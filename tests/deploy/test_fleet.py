@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -56,12 +57,16 @@ def test_a_second_up_says_where_it_runs_and_starts_nothing(fleet: Fleet) -> None
 
 def test_a_start_that_was_interrupted_before_the_accounts_is_gone_on_with(fleet: Fleet) -> None:
     before, password = fleet.processes(), fleet.admin_password
-    (fleet.var / "secrets" / "cli.json").unlink()
+    token = fleet.token
+    stale = {"url": "http://127.0.0.1:1", "token": token}
+    (fleet.var / "secrets" / "cli.json").write_text(json.dumps(stale))
+    (fleet.var / "run" / "finished").write_text("an earlier start")
     output = fleet.up()
     assert "did not come to its end" in output
     assert f"runs already: {fleet.url}" in output
     assert ready(fleet)
-    assert (fleet.processes(), fleet.admin_password) == (before, password)
+    now = (fleet.processes(), fleet.admin_password, fleet.token)
+    assert now == (before, password, token)
 
 
 def test_the_password_is_shown_once_and_kept_nowhere(fleet: Fleet) -> None:

@@ -16,10 +16,13 @@ import pytest
 
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.process_identity import ProcessIdentity
+from devices.services import tokens
 from fleetdash.deploy import (
     bringing_up,
     cli_file,
+    database,
     follow,
+    inside,
     place,
     ports,
     records,
@@ -95,24 +98,63 @@ def test_what_hangs_or_was_interrupted_ends_and_its_watchdog_stays_quiet(
     assert not proof.path.exists()
 
 
-def test_a_start_that_did_not_come_to_its_end_is_gone_on_with(
-    here: Installation,
-    progress: Progress,
-    out: io.StringIO,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    commands: list[list[str]] = []
+@pytest.fixture
+def completed(monkeypatch: pytest.MonkeyPatch, here: Installation) -> list[str]:
+    """The second halves of bin/up that were run, by their last argument."""
+    halves: list[str] = []
 
     def run(command: list[str], **_: Any) -> SimpleNamespace:
-        commands.append(command)
-        cli_file.write(here.var, cli_file.Access("http://here", "token"))
+        halves.append(command[-1])
+        cli_file.write(here.var, cli_file.Access("http://here:9000", "token"))
+        starts.finish(here.run)
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(place, "of", lambda _: place.Place([], "python", {}, []))
+    monkeypatch.setattr(supervision, "states", lambda _: {})
+    return halves
+
+
+@pytest.mark.parametrize("which", ["first", "later"])
+def test_a_start_that_did_not_come_to_its_end_is_gone_on_with(
+    here: Installation, progress: Progress, out: io.StringIO, completed: list[str], which: str
+) -> None:
+    starts.begin(here.run)
+    if which == "later":
+        cli_file.write(here.var, cli_file.Access("http://here:8000", "token"))
+        starts.finish(here.run)
+        starts.begin(here.run)
     bringing_up.complete(here, progress, -1)
-    assert [command[-1] for command in commands] == ["--complete"]
-    assert "fleetdash runs already: http://here" in out.getvalue()
+    assert completed == ["--complete"]
+    assert "fleetdash runs already: http://here:9000" in out.getvalue()
+    bringing_up.complete(here, progress, -1)
+    assert completed == ["--complete"]
+
+
+def test_a_fleet_whose_token_was_lost_gets_another(
+    here: Installation, progress: Progress, completed: list[str]
+) -> None:
+    starts.begin(here.run)
+    starts.finish(here.run)
+    bringing_up.complete(here, progress, -1)
+    assert completed == ["--complete"]
+
+
+@pytest.mark.django_db
+def test_accounts_are_made_for_the_database_that_lacks_them_and_end_the_start(
+    here: Installation, progress: Progress, out: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ask", lambda what, question: database.PARTS[what](question))
+    cli_file.write(here.var, cli_file.Access("http://here:8000", "of another database"))
+    starts.begin(here.run)
+    unknown = {"has_admin": False, "token_works": False}
+    inside.make_accounts(here.var, unknown, progress)
+    assert starts.is_finished(here.run)
+    assert "Log in as admin with the password" in out.getvalue()
+    made = cli_file.read(here.var).token
+    assert tokens.user_for(made) is not None
+    inside.make_accounts(here.var, unknown, progress)
+    assert cli_file.read(here.var).token == made
 
 
 def record(run: Path, name: str, *, age_s: float) -> None:
