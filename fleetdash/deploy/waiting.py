@@ -104,13 +104,18 @@ def reachable(bind: str) -> str:
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether an HTTP server answers there, whatever it thinks of the question."""
-    connection = http.client.HTTPConnection(host, port, timeout=5)
+    """Whether an HTTP server answers there in order."""
+    return 0 < asked(host, port) < 500
+
+
+def asked(host: str, port: int, *, within_s: float = 5.0) -> int:
+    """The HTTP status with which the log-in page is answered there; 0 where nothing answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=within_s)
     try:
         connection.request("GET", "/login/", headers={"Connection": "close"})
-        return connection.getresponse().status < 500
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()
 

@@ -1,7 +1,8 @@
 """Keeps the supervisor alive, and ends a process that runs but makes no progress.
 
 A Celery worker can stay up and stop consuming (celery#10205), so it is progress that is watched,
-not the process. The supervisor starts again what is ended here.
+not the process: a heartbeat in Redis, or for web that it answers. The supervisor starts again what
+is ended here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from django.conf import settings
 
 from devices.qemu.errors import ProcessGone
 from devices.services import bus
-from fleetdash.deploy import records, starts, supervision
+from fleetdash.deploy import records, sockets, starts, supervision, waiting
 from fleetdash.deploy.errors import DeployError
 
 LOOK_EVERY_S = 5.0
@@ -29,7 +30,10 @@ SILENT_S = 90.0
 END_DEADLINE_S = 20.0
 # the worker beats because control asks it to: a silent control says nothing of the worker
 BLAMED_IN_ORDER = (("control", ("control", "beat")), ("worker", ("worker",)))
-INDEPENDENT = (("poller", ("poller",)),)
+INDEPENDENT = (("poller", ("poller",)), ("gateway", ("gateway",)), ("web", ("web",)))
+WATCHED = tuple(name for name, _ in (*BLAMED_IN_ORDER, *INDEPENDENT))
+# no look counts for more silence than this: after a pause of the machine nobody has had time yet
+MOST_A_LOOK_S = 15.0
 
 
 def to_end(silent_s: Mapping[str, float]) -> list[str]:
@@ -49,31 +53,46 @@ class Progress:
     """For how long each process has shown none; the time Redis is away counts for nobody."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._seen = dict.fromkeys(names, time.monotonic())
+        self._silent_s = dict.fromkeys(names, 0.0)
+        self._looked = time.monotonic()
 
     def look(self) -> dict[str, float]:
-        """Ask Redis for the heartbeats; seconds of silence by process."""
+        """Look for progress; seconds of silence by process."""
         now = time.monotonic()
-        names = list(self._seen)
-        keys = [bus.heartbeat_key(name, settings.HOST_NAME) for name in names]
-        try:
-            beats = bus.client().mget(keys)
-        except redis.RedisError:
-            beats = [b""] * len(keys)
-        assert isinstance(beats, list)
-        for name, beat in zip(names, beats, strict=True):
-            if beat is not None:
-                self._seen[name] = now
-        return {name: now - seen for name, seen in self._seen.items()}
+        passed = min(now - self._looked, MOST_A_LOOK_S)
+        self._looked = now
+        alive = _beating([name for name in self._silent_s if name != "web"])
+        if "web" in self._silent_s and _web_answers():
+            alive.add("web")
+        for name in self._silent_s:
+            self._silent_s[name] = 0.0 if name in alive else self._silent_s[name] + passed
+        return dict(self._silent_s)
 
     def forgive(self, name: str) -> None:
         """Give a process that was ended the time to come back."""
-        self._seen[name] = time.monotonic()
+        self._silent_s[name] = 0.0
+
+
+def _beating(names: list[str]) -> set[str]:
+    """Those whose heartbeat is in Redis; all of them while it is away."""
+    if not names:
+        return set()
+    try:
+        beats = bus.client().mget([bus.heartbeat_key(name, settings.HOST_NAME) for name in names])
+    except redis.RedisError:
+        return set(names)
+    assert isinstance(beats, list)
+    return {name for name, beat in zip(names, beats, strict=True) if beat is not None}
+
+
+def _web_answers() -> bool:
+    host, port, _ = sockets.addresses()["web"]
+    return waiting.asked(waiting.reachable(host), port) != 0
 
 
 def watch(run: Path) -> None:
     """Watch until the supervisor is to stop for good."""
-    progress = Progress(["control", "worker", "poller"])
+    progress = Progress(WATCHED)
     while True:
         supervisor = supervision.living(run)
         if supervisor is None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import socket
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from devices.services import bus
-from fleetdash.deploy import watchdog
+from devices.services import bus, summary
+from fleetdash.deploy import waiting, watchdog
 
 
 @pytest.mark.parametrize(
@@ -18,10 +20,16 @@ from fleetdash.deploy import watchdog
         # a silent control asks no worker to beat, so the worker is not to blame
         ({"control": 91.0, "worker": 95.0, "poller": 0.0}, ["control", "beat"]),
         ({"control": 91.0, "worker": 95.0, "poller": 99.0}, ["control", "beat", "poller"]),
+        ({"control": 0.0, "gateway": 91.0, "web": 0.0}, ["gateway"]),
+        ({"control": 0.0, "gateway": 0.0, "web": 91.0}, ["web"]),
     ],
 )
 def test_whoever_makes_no_progress_is_ended(silent_s: dict[str, float], ended: list[str]) -> None:
     assert watchdog.to_end(silent_s) == ended
+
+
+def test_whoever_says_that_it_makes_progress_is_watched() -> None:
+    assert {*summary.PROCESSES, "web"} == set(watchdog.WATCHED)
 
 
 def test_silence_is_measured_from_the_last_heartbeat(redis_server: str, settings: Any) -> None:
@@ -46,3 +54,43 @@ def test_nobody_is_silent_while_redis_is_away(
         assert progress.look() == {"worker": 0.0}
     finally:
         bus.client.cache_clear()
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_nobody_is_blamed_for_a_pause_of_the_watchdog_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("fleetdash.deploy.watchdog.time", clock)
+    progress = watchdog.Progress(["gateway"])
+    now[0] += 5.0
+    assert progress.look() == {"gateway": 5.0}
+    now[0] += 3600.0
+    assert progress.look()["gateway"] < watchdog.SILENT_S
+    for _ in range(20):
+        now[0] += 5.0
+        silent = progress.look()
+    assert silent["gateway"] > watchdog.SILENT_S
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_web_makes_progress_when_it_answers_whatever_it_says(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BIND, settings.PORT = "0.0.0.0", 8123
+    answers = {("127.0.0.1", 8123): 500}
+    monkeypatch.setattr(waiting, "asked", lambda host, port: answers[host, port])
+    progress = watchdog.Progress(["web"])
+    time.sleep(0.01)
+    assert progress.look() == {"web": 0.0}
+    answers["127.0.0.1", 8123] = 0
+    time.sleep(0.01)
+    assert progress.look()["web"] >= 0.01
+
+
+def test_who_accepts_and_says_nothing_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert waiting.asked("127.0.0.1", port, within_s=0.05) == 0
+    assert waiting.asked("127.0.0.1", port) == 0
