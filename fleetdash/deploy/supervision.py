@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import xmlrpc.client
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fleetdash.deploy import records
 from fleetdash.deploy.errors import DeployError
@@ -33,6 +35,8 @@ def configuration(var: Path, checkout: Path, processes: Sequence[Process], *, as
     lines = [
         "[supervisord]",
         "nodaemon=true",
+        # its own log is rotated, standard output is not
+        "silent=true",
         f"logfile={var}/log/supervisord.log",
         f"logfile_maxbytes={LOG_BYTES}",
         f"logfile_backups={LOG_BACKUPS}",
@@ -54,7 +58,9 @@ def configuration(var: Path, checkout: Path, processes: Sequence[Process], *, as
     for priority, (group, names) in enumerate(_groups(processes)):
         lines += [f"[group:{group}]", f"programs={','.join(names)}", f"priority={priority}", ""]
     for process in processes:
-        command = " ".join(start_command(sys.executable, process.name))
+        # the one value in which an expression is looked for twice
+        log = f"{var}/log/{process.name}.log".replace("%", "%%")
+        command = shlex.join(start_command(sys.executable, process.name))
         lines += [
             f"[program:{process.name}]",
             f"command={command}",
@@ -63,7 +69,7 @@ def configuration(var: Path, checkout: Path, processes: Sequence[Process], *, as
             "startsecs=0",
             f"stopwaitsecs={process.stop_within_s}",
             "redirect_stderr=true",
-            f"stdout_logfile={var}/log/{process.name}.log",
+            f"stdout_logfile={log}",
             f"stdout_logfile_maxbytes={LOG_BYTES}",
             f"stdout_logfile_backups={LOG_BACKUPS}",
             "",
@@ -101,7 +107,9 @@ def start(var: Path, checkout: Path) -> records.Record:
         )
     with contextlib.suppress(FileNotFoundError):
         socket_of(run).unlink()
-    with (var / "log" / "supervisord.out").open("wb") as out:
+    log, printed = var / "log" / "supervisord.log", var / "log" / "supervisord.out"
+    logged = log.stat().st_size if log.exists() else 0
+    with printed.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(run / "supervisord.conf")],
             cwd=checkout,
@@ -116,12 +124,20 @@ def start(var: Path, checkout: Path) -> records.Record:
         if states(run):
             return record
         time.sleep(0.05)
-    said = (var / "log" / "supervisord.out").read_text(errors="replace").strip()[-500:]
     if process.poll() is None:
         process.kill()
         process.wait()
     records.remove(run, NAME)
+    said = f"{_end_of(log, logged)}\n{_end_of(printed)}".strip()
     raise DeployError(f"The supervisor did not start; it said: {said or 'nothing'}")
+
+
+def _end_of(file: Path, begin: int = 0) -> str:
+    """Its last words, from `begin` on if it has not become shorter, which means rotated."""
+    with contextlib.suppress(FileNotFoundError):
+        said = file.read_bytes()
+        return said[begin if begin <= len(said) else 0 :].decode(errors="replace").strip()[-500:]
+    return ""
 
 
 def answers(run: Path, *, within_s: float) -> bool:
@@ -163,16 +179,20 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> http.client.HTTPConnection:
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
         """A connection to the control socket, whatever the address."""
-        return _UnixConnection(self._path)
+        connection = _UnixConnection(self._path)
+        # so that it is closed when it fails
+        self._connection = host, connection
+        return connection
 
 
 def states(run: Path) -> dict[str, str]:
     """Each process's state as the supervisor calls it (`RUNNING`, …); empty when it is away."""
-    proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(socket_of(run)))
+    transport = _UnixTransport(socket_of(run))
     try:
-        answer = proxy.supervisor.getAllProcessInfo()
+        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+            answer = proxy.supervisor.getAllProcessInfo()
     except (OSError, http.client.HTTPException, xmlrpc.client.Error):
         return {}
     assert isinstance(answer, list)
