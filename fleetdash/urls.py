@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from devices.api import api
@@ -12,6 +11,7 @@ from devices.views import (
     dashboard,
     device,
     device_actions,
+    entering,
     fleet,
     history,
     host,
@@ -26,11 +26,7 @@ from devices.views import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
-    path(
-        "login/",
-        LoginView.as_view(template_name="login.html", redirect_authenticated_user=True),
-        name="login",
-    ),
+    path("login/", entering.LogInView.as_view(), name="login"),
     path("logout/", leaving.LeaveView.as_view(), name="logout"),
     path("devices/", lists.device_list, name="devices"),
     path("devices/act", bulk.act, name="act"),
