@@ -19,7 +19,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run_fleet(
-    *arguments: str, folder: Path, timeout_s: float = 30, **more: str
+    *arguments: str, folder: Path, timeout_s: float = 60, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run bin/fleet with a var folder."""
     return subprocess.run(
@@ -37,6 +37,6 @@ def run(web: Served) -> Run:
     """Run bin/fleet against the web process."""
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return run_fleet(*arguments, folder=web.folder, timeout_s=30, **more)
+        return run_fleet(*arguments, folder=web.folder, **more)
 
     return run

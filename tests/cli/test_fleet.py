@@ -26,8 +26,20 @@ transitions.move(ids[{online}:], old=State.SPAWNING, new=State.FAILED, reason="q
 """
 
 
+def asleep(process: subprocess.Popen[str]) -> None:
+    """Return when a command sleeps until it asks again, so that it has its answer.
+
+    After 3 s too: some kernels do not say what a process waits for.
+    """
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        if "nanosleep" in Path(f"/proc/{process.pid}/wchan").read_text():
+            return
+        time.sleep(0.02)
+
+
 def eventually_requested(web: Served, count: int) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if web.rows("select count(*) from devices_device where state='requested'") == [(count,)]:
             return
@@ -188,7 +200,7 @@ def test_ctrl_c_leaves_the_operation_running_and_says_how_to_cancel(empty: Serve
     assert process.stdout is not None
     first = process.stdout.readline()  # said when it has begun to watch
     process.send_signal(signal.SIGINT)
-    more, said = process.communicate(timeout=10)
+    more, said = process.communicate(timeout=60)
     number = empty.rows("select id from devices_operation")[0][0]
     assert (process.returncode, first, more) == (130, f"operation {number}: 0 of 1 online\n", "")
     assert f"Operation {number} goes on. Cancel it with: bin/fleet cancel {number}" in said
@@ -205,17 +217,17 @@ def test_on_a_terminal_there_is_a_bar(empty: Served) -> None:
     )
     os.close(theirs)
     eventually_requested(empty, 2)
-    time.sleep(1)
-    empty.python(MOVE.format(online=2))
     said = b""
+    while "━".encode() not in said:
+        said += os.read(ours, 4096)
+    empty.python(MOVE.format(online=2))
     try:
         while chunk := os.read(ours, 4096):
             said += chunk
     except OSError:  # the other side of the terminal is closed
         pass
     os.close(ours)
-    assert process.wait(timeout=10) == 0
-    assert "━" in said.decode()
+    assert process.wait(timeout=60) == 0
     assert b"2 of 2 online in " in said
 
 
@@ -227,9 +239,12 @@ def test_a_web_process_that_restarts_meanwhile_is_waited_for(empty: Served, run:
         daphne.kill()
         daphne.wait()
         empty.processes.remove(daphne)
-        time.sleep(1)
-        empty.python(MOVE.format(online=1))
-        empty.start(*[str(part) for part in daphne.args])  # type: ignore[union-attr]
+        try:
+            time.sleep(1)
+            empty.python(MOVE.format(online=1))
+        finally:
+            empty.start(*[str(part) for part in daphne.args])  # type: ignore[union-attr]
+            empty.wait_until_listening()
         done = adding.result()
     assert done.returncode == 0, done.stderr
     assert "1 of 1 online" in done.stdout
