@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
@@ -16,10 +17,11 @@ pytestmark = pytest.mark.asyncio
 
 SECRET = "k" * 43
 HEARTBEAT = '[null,"1","phoenix","heartbeat",{}]'
+ANSWER_S = 30.0
 
 
 async def connect(monkeypatch: pytest.MonkeyPatch, *extensions: str) -> WebsocketCommunicator:
-    """An accepted socket of a device, with nothing written anywhere; silence ends it in 0.4 s."""
+    """An accepted socket of a device, with nothing written anywhere."""
 
     async def secret_of(self: Ledger, serial: str) -> str:
         return SECRET
@@ -27,7 +29,6 @@ async def connect(monkeypatch: pytest.MonkeyPatch, *extensions: str) -> Websocke
     monkeypatch.setattr(Ledger, "secret_of", secret_of)
     for name in ("heard", "connected", "health"):
         monkeypatch.setattr(ledger(), name, lambda *given: None)
-    monkeypatch.setattr(protocol, "HEARTBEAT_TIMEOUT_S", 0.4)
     time_s = int(time.time())
     headers = {
         "x-nh-alg": nh1.ALGORITHM,
@@ -41,16 +42,38 @@ async def connect(monkeypatch: pytest.MonkeyPatch, *extensions: str) -> Websocke
         headers=[(name.encode(), value.encode()) for name, value in headers.items()],
     )
     communicator.scope["extensions"] = {name: {} for name in extensions}
-    accepted, _ = await communicator.connect()
+    accepted, _ = await communicator.connect(timeout=ANSWER_S)
     assert accepted
     return communicator
 
 
 @pytest_asyncio.fixture
-async def socket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebsocketCommunicator]:
+async def socket(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebsocketCommunicator]:
     communicator = await connect(monkeypatch)
     yield communicator
     await communicator.disconnect()
+
+
+class Clock:
+    """What the consumer reads instead of the machine's clock; a test moves `now_s`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        told = SimpleNamespace(monotonic=lambda: self.now_s, time=time.time)
+        monkeypatch.setattr(consumer, "time", told)
+
+    def ring(self, after_s: float) -> float:
+        """Move on by so much and let the connection's alarm ring; seconds until it does again."""
+        self.now_s += after_s
+        connected = consumer._current["fd-1"]
+        connected._alarm_rang()
+        assert connected._alarm is not None
+        return connected._alarm.when() - asyncio.get_running_loop().time()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
 
 
 class Socket:
@@ -65,16 +88,18 @@ class Socket:
 
 @pytest.mark.parametrize("last", ["not JSON", HEARTBEAT])
 async def test_a_server_with_a_short_way_is_answered_at_once(
-    monkeypatch: pytest.MonkeyPatch, last: str
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, last: str
 ) -> None:
     communicator = await connect(monkeypatch, consumer.HEAR)
-    given = await communicator.receive_output(timeout=1)
+    given = await communicator.receive_output(timeout=ANSWER_S)
     short = Socket()
     given["opened"](short)
     given["hear"](HEARTBEAT)
     assert [json.loads(text)[3] for text in short.said] == ["phx_reply"]
     given["hear"](last)
-    closed = await communicator.receive_output(timeout=2)
+    if last == HEARTBEAT:
+        clock.ring(protocol.HEARTBEAT_TIMEOUT_S)
+    closed = await communicator.receive_output(timeout=ANSWER_S)
     # what makes no sense ends it at once, silence when its time is over
     expected = 1000 if last == HEARTBEAT else 1007
     assert (closed["type"], closed["code"]) == ("websocket.close", expected)
@@ -83,18 +108,23 @@ async def test_a_server_with_a_short_way_is_answered_at_once(
     await communicator.disconnect()
 
 
-async def test_silence_ends_the_connection(socket: WebsocketCommunicator) -> None:
-    closed = await socket.receive_output(timeout=2)
+async def test_silence_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEARTBEAT_TIMEOUT_S", 0.4)
+    communicator = await connect(monkeypatch)
+    closed = await communicator.receive_output(timeout=ANSWER_S)
     assert closed["type"] == "websocket.close"
     assert closed["code"] == 1000
+    await communicator.disconnect()
 
 
-async def test_a_heartbeat_puts_the_end_off(socket: WebsocketCommunicator) -> None:
+async def test_a_heartbeat_puts_the_end_off(clock: Clock, socket: WebsocketCommunicator) -> None:
     for _ in range(4):
-        await asyncio.sleep(0.2)
+        again_s = clock.ring(after_s=0.75 * protocol.HEARTBEAT_TIMEOUT_S)
+        assert again_s <= 0.25 * protocol.HEARTBEAT_TIMEOUT_S
         await socket.send_to(text_data=HEARTBEAT)
-        assert (await socket.receive_output(timeout=1))["type"] == "websocket.send"
-    assert (await socket.receive_output(timeout=2))["type"] == "websocket.close"
+        assert (await socket.receive_output(timeout=ANSWER_S))["type"] == "websocket.send"
+    clock.ring(after_s=protocol.HEARTBEAT_TIMEOUT_S)
+    assert (await socket.receive_output(timeout=ANSWER_S))["type"] == "websocket.close"
 
 
 async def test_nothing_is_kept_of_a_connection_that_ended(socket: WebsocketCommunicator) -> None:
