@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +15,6 @@ from tests.cli.test_fleet import asleep, eventually_requested
 
 # what worker and gateway do with rows, without a guest
 WORKER = """
-import time
 import django
 django.setup()
 from devices.models import Device

@@ -48,7 +48,9 @@ async def connect(monkeypatch: pytest.MonkeyPatch, *extensions: str) -> Websocke
 
 
 @pytest_asyncio.fixture
-async def socket(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebsocketCommunicator]:
+async def socket(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[WebsocketCommunicator]:
     communicator = await connect(monkeypatch)
     yield communicator
     await communicator.disconnect()

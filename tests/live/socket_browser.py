@@ -20,11 +20,26 @@ from devices.live.frames import Kind
 from devices.live.hub import Hub
 from devices.services import bus
 
+# time enough for a busy machine to answer
+ANSWER_S = 30.0
 ORIGIN = [(b"host", b"testserver"), (b"origin", b"http://testserver")]
 
 
 # Channels carries no types
-Communicator: Any = WebsocketCommunicator
+_Communicator: Any = WebsocketCommunicator
+
+
+class Communicator(_Communicator):  # type: ignore[misc]
+    """Channels' end of a socket, which waits longer."""
+
+    async def connect(self, timeout: float = ANSWER_S) -> Any:
+        return await super().connect(timeout)
+
+    async def disconnect(self, code: int = 1000, timeout: float = ANSWER_S) -> None:
+        await super().disconnect(code, timeout)
+
+    async def receive_output(self, timeout: float = ANSWER_S) -> Any:
+        return await super().receive_output(timeout)
 
 
 class Page:
@@ -50,7 +65,7 @@ class Page:
         return dict(self.states)
 
 
-class Browser(Communicator):  # type: ignore[misc]
+class Browser(Communicator):
     """A logged-in browser that acknowledges only when told to."""
 
     def __init__(self, query: str = "parts=cores", *, user: object = None, **headers: Any) -> None:
@@ -62,12 +77,12 @@ class Browser(Communicator):  # type: ignore[misc]
         assert connected
         return self
 
-    async def message(self, timeout: float = 3.0) -> str | bytes:
+    async def message(self, timeout: float = ANSWER_S) -> str | bytes:
         message = await self.receive_from(timeout=timeout)
         assert isinstance(message, str | bytes)
         return message
 
-    async def frame(self, kind: Kind, timeout: float = 3.0) -> frames.Frame:
+    async def frame(self, kind: Kind, timeout: float = ANSWER_S) -> frames.Frame:
         deadline = time.monotonic() + timeout
         while True:
             message = await self.message(max(0.01, deadline - time.monotonic()))
@@ -77,7 +92,7 @@ class Browser(Communicator):  # type: ignore[misc]
                     if frame.kind is kind:
                         return frame
 
-    async def html(self, wanted: str, timeout: float = 3.0) -> str:
+    async def html(self, wanted: str, timeout: float = ANSWER_S) -> str:
         deadline = time.monotonic() + timeout
         while True:
             message = await self.message(max(0.01, deadline - time.monotonic()))
@@ -106,13 +121,28 @@ async def publish_cores(value: int) -> None:
     await asyncio.to_thread(bus.publish_cores, "here", time.time(), bytes([value, 255]))
 
 
+async def shown(live: Hub, value: int) -> None:
+    """Publish it, and wait until it is what browsers are to be given."""
+    await publish_cores(value)
+    deadline = time.monotonic() + ANSWER_S
+    while _cores(live) != bytes([value, 255]):
+        assert time.monotonic() < deadline, "what was published is not heard"
+        await asyncio.sleep(0.02)
+
+
+def _cores(live: Hub) -> bytes:
+    payload = live.board.topics["cores"].payload
+    assert isinstance(payload, bytes)
+    (frame,) = frames.decode_all(payload)
+    return frames.read_cores(frame.payload)["here"]
+
+
 async def subscribed(live: Hub) -> None:
     """Wait until what is published is heard."""
-    for _ in range(100):
+    deadline = time.monotonic() + ANSWER_S
+    while "cores" not in live.board.topics:
+        assert time.monotonic() < deadline, "the hub hears nothing"
         await publish_cores(0)
         await asyncio.sleep(0.02)
-        if "cores" in live.board.topics:
-            return
-    raise AssertionError("the hub hears nothing")
 
 

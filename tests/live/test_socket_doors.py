@@ -57,7 +57,7 @@ async def test_an_admission_that_is_revoked_ends_its_sockets_and_no_other(
         )
         browsers.append(await Browser("parts=").open())
     await asyncio.to_thread(bus.publish_revoked, ["session:1", "session:3"])
-    closed = await browsers[0].receive_output(timeout=3)
+    closed = await browsers[0].receive_output()
     assert (closed["type"], closed["code"]) == ("websocket.close", consumers.POLICY_VIOLATION)
     assert await browsers[1].receive_nothing(timeout=0.3)
     for browser in browsers:
@@ -76,7 +76,7 @@ async def test_no_origin_is_refused(live: Hub) -> None:
 async def test_a_message_that_makes_no_sense_ends_the_connection(live: Hub, text: str) -> None:
     browser = await Browser("parts=").open()
     await browser.send_to(text_data=text)
-    closed = await browser.receive_output(timeout=2)
+    closed = await browser.receive_output()
     assert (closed["type"], closed["code"]) == ("websocket.close", consumers.POLICY_VIOLATION)
 
 
@@ -84,7 +84,7 @@ async def test_a_message_that_is_too_long_or_binary_ends_the_connection(live: Hu
     for sent in ({"text_data": " " * 5000}, {"bytes_data": b"x"}, {"bytes_data": b"12345"}):
         browser = await Browser("parts=").open()
         await browser.send_to(**sent)
-        closed = await browser.receive_output(timeout=2)
+        closed = await browser.receive_output()
         assert (closed["type"], closed["code"]) == ("websocket.close", consumers.TOO_BIG)
 
 
@@ -93,7 +93,7 @@ async def test_the_server_asks_for_a_reconnect_now_and_then(
 ) -> None:
     monkeypatch.setattr(consumers, "RECONNECT_S", 0.1)
     browser = await Browser("parts=").open()
-    closed = await browser.receive_output(timeout=2)
+    closed = await browser.receive_output()
     assert (closed["type"], closed["code"]) == ("websocket.close", 1012)
 
 
@@ -119,7 +119,7 @@ async def test_a_session_opens_the_door_and_its_end_closes_it(live: Hub) -> None
         assert connected is expected
     answer = await asyncio.to_thread(client.post, "/logout/")
     assert answer.status_code == 302
-    closed = await browser.receive_output(timeout=3)
+    closed = await browser.receive_output()
     assert (closed["type"], closed["code"]) == ("websocket.close", consumers.POLICY_VIOLATION)
     await browser.disconnect()
 
@@ -191,7 +191,7 @@ async def test_a_revoked_link_goes_dark_while_it_watches(
 
 async def _closed_with(browser: Browser) -> int:
     while True:
-        output = await browser.receive_output(timeout=3)
+        output = await browser.receive_output()
         if output["type"] == "websocket.close":
             return int(output["code"])
 
