@@ -37,6 +37,6 @@ def run(web: Served) -> Run:
     """Run bin/fleet against the web process."""
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return run_fleet(*arguments, folder=web.folder, **more)
+        return run_fleet(*arguments, folder=web.folder, timeout_s=60, **more)
 
     return run
