@@ -110,3 +110,8 @@ def revoke(token_id: int, user: AbstractBaseUser) -> None:
     mine = Token.objects.filter(id=token_id, user_id=user.pk, revoked_at=None)
     if not mine.update(revoked_at=timezone.now()):
         raise NotFound(f"You have no token {token_id}.")
+
+
+def forget(before: datetime) -> None:
+    """Forget tokens that were revoked, or expired, before that."""
+    Token.objects.filter(Q(revoked_at__lt=before) | Q(expires_at__lt=before)).delete()
