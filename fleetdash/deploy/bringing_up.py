@@ -29,7 +29,7 @@ from fleetdash.deploy import (
     waiting,
 )
 from fleetdash.deploy.errors import DeployError
-from fleetdash.deploy.installation import USERS_VARIABLE, Installation
+from fleetdash.deploy.installation import NAMESPACE_VARIABLE, USERS_VARIABLE, Installation
 from fleetdash.deploy.place import Place
 from fleetdash.deploy.progress import Progress
 
@@ -76,6 +76,8 @@ def bring_up(here: Installation, progress: Progress, zram_bytes: int | None, loc
         ports.check(ours={record.pid for record in orphans})
     with progress.step("Users, network namespace, control group"):
         prepared = host_preparation.prepare(here)
+        if NAMESPACE_VARIABLE not in prepared.environment or guests.on_this_loopback(here.var):
+            ports.check_loopback()
     with progress.step("Folders and secrets"):
         folders.make(here.var, as_root=as_root)
         folders.make_secret_key(here.var, as_root=as_root)

@@ -18,13 +18,16 @@ from fleetdash.deploy.errors import DeployError
 
 _HOST = "FLEETDASH_HOST"
 _DATABASE = "DATABASE_URL"
+_GATEWAY_PORT = "FLEETDASH_GATEWAY_PORT"
+# the settings' own: they may not be read here yet
+_USUAL_PORT = 4000
 _NAMES = (
     _DATABASE,
     "REDIS_URL",
     "FLEETDASH_BIND",
     "FLEETDASH_PORT",
     "FLEETDASH_GATEWAY_BIND",
-    "FLEETDASH_GATEWAY_PORT",
+    _GATEWAY_PORT,
 )
 
 
@@ -60,7 +63,8 @@ def restore(var: Path, environment: MutableMapping[str, str]) -> None:
 def check(var: Path, host_name: str, environment: Mapping[str, str] = os.environ) -> None:
     """Refuse to start guests' devices with a database, or as a host, that does not know them.
 
-    Raises DeployError. Where there is no device, anything may be chosen anew.
+    So it does with a port of the gateway that those which run do not call. Raises DeployError.
+    Where there is no device, anything may be chosen anew.
     """
     known = read(var)
     if known is None or not guests.has_devices(var):
@@ -76,6 +80,12 @@ def check(var: Path, host_name: str, environment: Mapping[str, str] = os.environ
             f"The devices in {var}/guests belong to the host {known[_HOST]}, and this machine is "
             f"called {host_name} now. Set {_HOST}={known[_HOST]}, or end these devices with "
             "bin/down."
+        )
+    called, heard = (int(each.get(_GATEWAY_PORT) or _USUAL_PORT) for each in (known, environment))
+    if called != heard and guests.on_this_loopback(var):
+        raise DeployError(
+            f"The devices that run call port {called} of this machine, and {_GATEWAY_PORT} is "
+            f"{heard} now. Set {_GATEWAY_PORT}={called}, or end these devices with bin/down."
         )
 
 

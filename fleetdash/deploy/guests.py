@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def of_devices(var: Path) -> list[ProcessIdentity]:
     folders = [GuestFolder(each.parent) for each in var.glob("guests/*/process")]
     found = [each.read_process() for each in folders if each.path.name not in NO_DEVICES]
     return [identity for identity in found if identity and identity.is_alive()]
+
+
+def on_this_loopback(var: Path) -> list[ProcessIdentity]:
+    """The guests of devices that run and, without a network of their own, call this machine."""
+    ours = _network("self")
+    return [each for each in of_devices(var) if _network(each.pid) == ours]
+
+
+def _network(pid: int | str) -> int:
+    """A process's network (namespaces(7)), 0 where that cannot be known, as when it has ended."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino
+    except OSError:
+        return 0
 
 
 def has_devices(var: Path) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
+import socket
 from collections.abc import Collection
 
 import psutil
+from django.conf import settings
 
 from fleetdash.deploy.errors import DeployError
-from fleetdash.deploy.sockets import addresses, listen
+from fleetdash.deploy.sockets import addresses, listen, refusal
 
 
 def check(*, ours: Collection[int]) -> None:
@@ -32,12 +35,30 @@ def check(*, ours: Collection[int]) -> None:
         raise DeployError("\n".join(sentences))
 
 
+def check_loopback() -> None:
+    """Make sure that the gateway hears devices which have no network of their own.
+
+    Their qemu calls 127.0.0.1. Raises DeployError.
+    """
+    bind = settings.GATEWAY_BIND
+    try:
+        address = ipaddress.ip_address(bind)
+    except ValueError:
+        address = ipaddress.ip_address(socket.gethostbyname(bind))
+    if not (address.is_unspecified or address == ipaddress.IPv4Address("127.0.0.1")):
+        raise DeployError(
+            "Devices without a network of their own, which bin/up as root gives them, call this "
+            "machine at 127.0.0.1: set FLEETDASH_GATEWAY_BIND=127.0.0.1, or 0.0.0.0, not "
+            f"{bind}."
+        )
+
+
 def _trouble(host: str, port: int, setting: str, ours: Collection[int]) -> str:
     try:
         listen(host, port).close()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
-            return f"Port {port} on {host} cannot be opened: {error.strerror}. See {setting}."
+            return refusal(host, port, setting, error)
         holder = _holder(port)
         if holder is not None and holder.pid in ours:
             return ""

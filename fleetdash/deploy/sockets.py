@@ -29,17 +29,26 @@ def addresses() -> dict[str, tuple[str, int, str]]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; raises OSError."""
+    """A listening TCP socket; raises OSError, for what can be no address too."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))
         opened.listen(BACKLOG)
+    except UnicodeError:
+        opened.close()
+        raise OSError(errno.EADDRNOTAVAIL, "that is no address") from None
     except OSError:
         opened.close()
         raise
     return opened
+
+
+def refusal(host: str, port: int, setting: str, error: OSError) -> str:
+    """A sentence for what `listen` raised, other than a port that is taken."""
+    named = setting if error.errno == errno.EACCES else setting.replace("_PORT", "_BIND")
+    return f"Port {port} on {host} cannot be opened: {error.strerror}. See {named}."
 
 
 def open_for(process: Process) -> dict[str, socket.socket]:
@@ -72,4 +81,4 @@ def _open(name: Listening) -> socket.socket:
                 f"Port {port} on {host} is taken by another program; end it, or choose another "
                 f"port with {setting}."
             ) from None
-        raise DeployError(f"Port {port} on {host} cannot be opened: {error.strerror}.") from None
+        raise DeployError(refusal(host, port, setting, error)) from None

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from fleetdash.deploy import given, guests
+from devices.qemu.guest_folder import GuestFolder
+from devices.qemu.process_identity import ProcessIdentity
+from fleetdash.deploy import given, guests, manage
 from fleetdash.deploy.errors import DeployError
 
 POSTGRESQL = "postgres://fleet:hidden@db.example:5433/fleet"
@@ -28,6 +32,24 @@ def test_bin_down_finds_what_bin_up_was_given(var: Path) -> None:
     assert shell == {"DATABASE_URL": POSTGRESQL, "FLEETDASH_HOST": "here", "TERM": "xterm"}
 
 
+def test_a_command_for_the_database_goes_to_the_fleets_own(
+    var: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    databases: list[str] = []
+    monkeypatch.setattr(
+        manage, "execute_from_command_line", lambda _: databases.append(os.environ["DATABASE_URL"])
+    )
+    monkeypatch.setenv("FLEETDASH_VAR", str(var))
+    for name in ("DATABASE_URL", "FLEETDASH_HOST"):
+        monkeypatch.setenv(name, "of the shell")
+    assert manage.main() == 0
+    assert databases == [POSTGRESQL]
+    given.path_of(var).unlink()
+    assert manage.main() == 1
+    assert "run bin/up first" in capsys.readouterr().err
+    assert databases == [POSTGRESQL]
+
+
 def test_without_a_record_the_environment_is_as_it_is(tmp_path: Path) -> None:
     shell = {"DATABASE_URL": POSTGRESQL}
     given.restore(tmp_path, shell)
@@ -49,6 +71,36 @@ def test_the_usual_database_may_be_named_or_not(var: Path) -> None:
     with pytest.raises(DeployError, match="Unset DATABASE_URL") as refused:
         given.check(var, "here", {"DATABASE_URL": POSTGRESQL})
     assert "hidden" not in str(refused.value)
+
+
+def test_running_devices_that_call_a_port_of_this_machine_keep_it(
+    var: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    folder = GuestFolder(var / "guests" / "fd-000001")
+    postgresql = {"DATABASE_URL": POSTGRESQL}
+    changed = {**postgresql, "FLEETDASH_GATEWAY_PORT": "4001"}
+    given.check(var, "here", changed)  # off: it hears of the port when it starts
+    folder.record(ProcessIdentity.of(sleeper.pid))
+    with pytest.raises(DeployError, match="call port 4000.*FLEETDASH_GATEWAY_PORT=4000, or end"):
+        given.check(var, "here", changed)
+    given.check(var, "here", {**postgresql, "FLEETDASH_GATEWAY_PORT": "4000"})
+    given.check(var, "here", postgresql)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes networks")
+def test_guests_with_a_network_of_their_own_do_not_call_this_machines(var: Path) -> None:
+    folder = GuestFolder(var / "guests" / "fd-000001")
+    command = ["unshare", "--net", "sh", "-c", "echo; exec sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as guest:
+        assert guest.stdout is not None
+        if not guest.stdout.readline():
+            pytest.skip("networks cannot be made here")
+        folder.record(ProcessIdentity.of(guest.pid))
+        try:
+            assert guests.of_devices(var)
+            assert guests.on_this_loopback(var) == []
+        finally:
+            guest.kill()
 
 
 def test_without_devices_everything_may_be_chosen_anew(var: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -47,6 +48,50 @@ def test_one_port_cannot_be_both(settings: Any) -> None:
     settings.PORT = settings.GATEWAY_PORT = a_free_port()
     with pytest.raises(DeployError, match="they must differ"):
         ports.check(ours=())
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "no..name"])
+def test_an_address_this_machine_does_not_have_is_told_with_its_own_setting(
+    settings: Any, address: str
+) -> None:
+    settings.BIND, settings.PORT, settings.GATEWAY_PORT = address, a_free_port(), a_free_port()
+    with pytest.raises(DeployError, match=rf"on {address} cannot be opened: .*FLEETDASH_BIND\.$"):
+        ports.check(ours=())
+
+
+def test_a_port_one_may_not_open_is_told_with_the_ports_setting(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(host: str, port: int) -> socket.socket:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(ports, "listen", refuse)
+    settings.PORT, settings.GATEWAY_PORT = 80, a_free_port()
+    with pytest.raises(DeployError, match="Permission denied. See FLEETDASH_PORT"):
+        ports.check(ours=())
+
+
+@pytest.mark.parametrize(
+    ("bind", "heard"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("127.0.0.2", False),
+        ("::1", False),
+        ("192.0.2.1", False),
+    ],
+)
+def test_devices_that_call_the_loopback_need_a_gateway_that_hears_there(
+    settings: Any, bind: str, heard: bool
+) -> None:
+    settings.GATEWAY_BIND = bind
+    if heard:
+        ports.check_loopback()
+    else:
+        with pytest.raises(DeployError, match=rf"FLEETDASH_GATEWAY_BIND=127.0.0.1.*not {bind}"):
+            ports.check_loopback()
 
 
 def test_free_ports_are_no_trouble_and_stay_free(settings: Any) -> None:
