@@ -51,6 +51,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hosts/<str:name>/", host.host_page, name="host"),
     path("hosts/<str:name>/now", host.host_now, name="host_now"),
     path("hosts/<str:name>/levers/<str:lever>", host.set_lever, name="set_lever"),
+    path("hosts/<str:name>/forget", host.forget, name="forget_host"),
     path("tokens/", tokens.token_page, name="tokens"),
     path("tokens/<int:token_id>/revoke", tokens.revoke, name="revoke"),
     path("wall", wall.wall, name="wall"),

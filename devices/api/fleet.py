@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 
+from devices.api.auth import actor
 from devices.api.schemas import (
     CapacityOut,
     FirmwaresOut,
@@ -19,6 +20,7 @@ from devices.errors import NotFound
 from devices.models import Device
 from devices.services import capacity as capacities
 from devices.services import firmware as images
+from devices.services import forgetting
 from devices.services import summary as service
 
 router = Router()
@@ -56,6 +58,19 @@ def host(request: HttpRequest, name: str) -> dict[str, Any]:
         if each["name"] == name:
             return each
     raise NotFound(f"There is no host {name[:40]}.")
+
+
+@router.delete(
+    "/hosts/{name}", response={204: None, 404: ProblemOut, 409: ProblemOut, 503: ProblemOut},
+    summary="Forget a host that is out of use",
+)
+def forget_host(request: HttpRequest, name: str) -> Status[None]:
+    """For a machine that was renamed or will not come back: without devices, and silent.
+
+    What is kept of it, of its history and its devices that are gone, is deleted.
+    """
+    forgetting.forget(name, actor(request))
+    return Status(204, None)
 
 
 @router.get("/firmware", response=FirmwaresOut, summary="All firmware")

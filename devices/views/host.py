@@ -7,12 +7,13 @@ from typing import Any, cast
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from devices.errors import BadRequest, NotFound
 from devices.live import panels
 from devices.models import Host
-from devices.services import bus, guests_memory, levers, seen, summary
+from devices.services import bus, forgetting, guests_memory, levers, seen, summary
 from devices.services.levers import Lever
 from devices.views import hosts
 from devices.views.lever_panels import panel
@@ -41,6 +42,7 @@ def host_page(request: HttpRequest, name: str) -> HttpResponse:
         "m": hosts.machine(summary.host(host)),
         "caveat": "" if seen.has_seen(_user(request), seen.KSM_SIDE_CHANNEL) else levers.KSM_CAVEAT,
         "changes_the_machine": levers.CHANGES_THE_MACHINE,
+        "silent": forgetting.is_silent(name),
         "live": "parts=cores",
         "here": "hosts",
     }
@@ -79,6 +81,16 @@ def set_lever(request: HttpRequest, name: str, lever: str) -> HttpResponse:
     if not is_htmx(request):
         return redirect("host", name)
     return toast(request, f"Asked {name} to set {lever}.", kind="done")
+
+
+@require_POST
+@says_errors
+def forget(request: HttpRequest, name: str) -> HttpResponse:
+    """Forget a host that is out of use."""
+    forgetting.forget(name, _user(request))
+    if not is_htmx(request):
+        return redirect("hosts")
+    return HttpResponse(headers={"HX-Redirect": reverse("hosts")})
 
 
 @require_POST

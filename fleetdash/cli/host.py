@@ -1,4 +1,4 @@
-"""`fleet host`: what a machine is set to, and setting it."""
+"""`fleet host`: what a machine is set to, setting it, and forgetting one."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ HELP = """\
   fleet host set ksm on [PAGES [MS]]     at a fixed pace: so many pages, then so long a rest
   fleet host set zram SIZE [ALGORITHM]   a swap in compressed memory: 8G, 50%
   fleet host set zram off                takes it away
-  fleet host set swappiness 0-200"""
+  fleet host set swappiness 0-200
+  fleet host forget NAME                 a machine that was renamed or will not come back"""
 USUAL_PAGES, USUAL_SLEEP_MS = 1000, 20
 
 
 def register(commands: Commands) -> None:
     """Make `fleet host` known to the parser."""
     host = commands.add_parser(
-        "host", help="say how a machine's levers are, and set them",
+        "host", help="say how a machine's levers are, and set them; forget a machine",
         epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    host.add_argument("words", nargs="*", metavar="[NAME] [set LEVER VALUE...]")
+    host.add_argument("words", nargs="*", metavar="[NAME] [set LEVER VALUE...] | forget NAME")
     host.add_argument("--yes", action="store_true", help="change the machine without asking")
     host.add_argument("--json", action="store_true", dest="as_json", help="for programs")
     host.set_defaults(run=run, check=check)
@@ -50,6 +51,10 @@ def check(given: argparse.Namespace) -> None:
     Raises ArgumentTypeError for what makes no sense.
     """
     words = list(given.words)
+    given.forget = words[0] == "forget" if words else False
+    if given.forget and len(words) != 2:
+        raise _not_understood("To forget a machine, name it.")
+    words = words[1:] if given.forget else words
     given.name = "" if not words or words[0] == "set" else words.pop(0)
     given.lever, given.wish = "", {}
     if not words:
@@ -60,7 +65,9 @@ def check(given: argparse.Namespace) -> None:
 
 
 def run(fleet: Fleet, given: argparse.Namespace) -> int:
-    """Show the levers, or set one and wait until it is done."""
+    """Show the levers, set one and wait until it is done, or forget a machine."""
+    if given.forget:
+        return _forget(fleet, given.name, given.yes)
     if not given.lever:
         names = [given.name] if given.name else _names(fleet)
         return _show(fleet, names, as_json=given.as_json)
@@ -117,29 +124,47 @@ def _only(fleet: Fleet) -> str:
 def _path(name: str) -> str:
     from urllib.parse import quote
 
-    return f"hosts/{quote(name, safe='')}/levers"
+    return f"hosts/{quote(name, safe='')}"
+
+
+def _levers(name: str) -> str:
+    return f"{_path(name)}/levers"
 
 
 def _ask_first(fleet: Fleet, name: str, lever: str, yes: bool) -> None:
     """The caveat once, and whether the machine is to be changed; raises CliError when not."""
-    if lever == "ksm" and (caveat := fleet.get(_path(name))["caveat"]):
+    if lever == "ksm" and (caveat := fleet.get(_levers(name))["caveat"]):
         print(caveat + "\n", file=sys.stderr)
         fleet.put("hosts/caveats/ksm", None)
-    if yes:
-        return
-    question = f"This changes the machine {name}, not only fleetdash. Set {lever}? [y/N] "
+    if not yes:
+        _agree(f"This changes the machine {name}, not only fleetdash", f"Set {lever}?")
+
+
+def _agree(what: str, question: str) -> None:
+    """Ask on the terminal; raises CliError for a no, and where there is nobody to ask."""
     if not sys.stdin.isatty():
-        raise CliError(f"This changes the machine {name}, not only fleetdash: say so with --yes.")
-    print(question, end="", file=sys.stderr, flush=True)
+        raise CliError(f"{what}: say so with --yes.")
+    print(f"{what}. {question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CliError("Nothing was changed.")
 
 
+def _forget(fleet: Fleet, name: str, yes: bool) -> int:
+    if not yes:
+        _agree(
+            f"What is kept of {name}, of its history and its devices that are gone, is deleted",
+            f"Forget {name}?",
+        )
+    fleet.delete(_path(name))
+    print(text.clean(f"{name} is forgotten."))
+    return 0
+
+
 def _set(fleet: Fleet, name: str, lever: str, wish: dict[str, Any], *, as_json: bool) -> int:
-    fleet.put(f"{_path(name)}/{lever}", wish)
+    fleet.put(f"{_levers(name)}/{lever}", wish)
     until = time.monotonic() + DONE_WITHIN_S
     while True:
-        found = next(e for e in fleet.get(_path(name))["levers"] if e["name"] == lever)
+        found = next(e for e in fleet.get(_levers(name))["levers"] if e["name"] == lever)
         if not found["pending"]:
             break
         if time.monotonic() > until:
@@ -156,7 +181,7 @@ def _set(fleet: Fleet, name: str, lever: str, wish: dict[str, Any], *, as_json: 
 
 
 def _show(fleet: Fleet, names: list[str], *, as_json: bool) -> int:
-    found = [fleet.get(_path(name)) for name in names]
+    found = [fleet.get(_levers(name)) for name in names]
     if as_json:
         _print_json(found)
         return 0

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from devices.models import Host
 from devices.services import bus
 from tests.lever_report import a_report
+from tests.rows import a_host
 
 
 @pytest.fixture
@@ -74,6 +76,20 @@ def test_a_bad_wish_is_a_problem_with_a_sentence(
     assert answer.json()["detail"].endswith(".")
     host.refresh_from_db()
     assert host.levers == {}
+
+
+def test_a_host_that_is_out_of_use_is_forgotten_and_another_is_not(
+    client: Client, host: Host, settings: Settings
+) -> None:
+    settings.HOST_NAME = "here"
+    a_host("old")
+    assert client.delete("/api/v1/hosts/old").status_code == 204
+    assert not Host.objects.filter(name="old").exists()
+    assert client.delete("/api/v1/hosts/old").status_code == 404
+    answer = client.delete("/api/v1/hosts/here")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409, "here is not forgotten: what answers you runs on this machine.",
+    )  # fmt: skip
 
 
 def test_an_unknown_host_and_a_stranger_are_told(client: Client, host: Host) -> None:

@@ -67,6 +67,8 @@ def test_what_the_fleet_refuses_is_a_sentence(
         ("set turbo on", "There is no lever 'turbo'; there are ksm, zram, swappiness."),
         ("here set zram", "This is not understood."),
         ("here there", "This is not understood."),
+        ("forget", "To forget a machine, name it."),
+        ("forget old here", "To forget a machine, name it."),
         ("set swappiness many", "'many' is not a whole number."),
         ("set swappiness 80 90", "'90' is too much."),
         ("set zram 8G lz4 fast", "'fast' is too much."),
@@ -82,6 +84,28 @@ def test_what_makes_no_sense_is_2_and_a_sentence(
         main(["host", *words.split(), "--yes"])
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.fixture
+def old_host(web: Served) -> Iterator[None]:
+    """A host that never says anything."""
+    web.python(
+        "from devices.models import Host\n"
+        "Host.objects.create(name='old', architecture='x64', cores=2, memory_bytes=1)"
+    )
+    yield
+    web.rows("delete from devices_host where name = 'old'")
+
+
+@pytest.mark.usefixtures("old_host")
+def test_a_machine_is_forgotten_when_that_was_said(run: Run, web: Served) -> None:
+    refused = run("host", "forget", "old")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "its devices that are gone, is deleted: say so with --yes." in refused.stderr
+    assert web.rows("select count(*) from devices_host where name = 'old'") == [(1,)]
+    assert run("host", "forget", "old", "--yes").stdout == "old is forgotten.\n"
+    again = run("host", "forget", "old", "--yes")
+    assert (again.returncode, again.stderr) == (1, "fleet: There is no host old.\n")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from devices.models import Host
 from devices.services import bus
@@ -116,6 +117,23 @@ def test_the_way_to_it_is_on_every_page_and_beside_what_runs_devices(client: Cli
     page = page_of(client, "/")
     assert 'href="/hosts/"' in page
     assert '<h3><a href="/hosts/here/">here</a>' in page
+
+
+@pytest.mark.usefixtures("reports", "fleet_host", "redis_server")
+def test_a_host_of_which_nothing_is_heard_can_be_forgotten(
+    client: Client, htmx: Any, settings: Settings
+) -> None:
+    settings.HOST_NAME = "here"
+    a_host("old")
+    assert "Forget this host" not in page_of(client)
+    assert "Forget this host" in page_of(client, "/hosts/old/")
+    bus.heartbeat("worker", "old")
+    assert "Forget this host" not in page_of(client, "/hosts/old/")
+    answer = htmx("/hosts/old/forget")
+    assert (answer.status_code, b"old is at work." in answer.content) == (409, True)
+    bus.client().flushall()
+    assert htmx("/hosts/old/forget").headers["HX-Redirect"] == "/hosts/"
+    assert client.get("/hosts/old/").status_code == 404
 
 
 @pytest.mark.parametrize("address", ["/hosts/", "/hosts/here/", "/hosts/here/now"])
