@@ -51,7 +51,9 @@ def test_plus_one_brings_a_real_device_online_and_undo_takes_it(
     assert complaints == []
 
 
-@pytest.mark.parametrize("name", ["web", "gateway", "worker", "poller", "redis"])
+@pytest.mark.parametrize(
+    "name", ["web", "gateway", "worker", "control", "beat", "poller", "redis"]
+)
 def test_the_page_comes_back_by_itself_when_a_process_is_killed(
     page: Page, fleet: Any, name: str
 ) -> None:
