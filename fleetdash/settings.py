@@ -113,6 +113,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.templatetags.static",
                 "devices.templatetags.modules",
                 "devices.templatetags.speech",
+                "devices.templatetags.times",
             ],
         },
     }

@@ -32,9 +32,11 @@ from django.core.management import call_command
 from django.utils import timezone
 from tests.rows import a_device, a_firmware, a_host
 from devices.models import Device, Operation, Target
+from devices.services import tokens
 from devices.states import State
 call_command("migrate", verbosity=0)
-User.objects.create_superuser("admin", password={PASSWORD!r})
+admin = User.objects.create_superuser("admin", password={PASSWORD!r})
+tokens.create(admin, "measures " + "x" * 60)
 host = a_host({HOST!r}, accelerators={{"arm64": {{"accelerator": "tcg", "seconds": 3.4,
     "refused": {{"kvm": "This machine is x64."}}}}}})
 a_firmware()
