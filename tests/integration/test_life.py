@@ -121,7 +121,8 @@ def test_every_process_may_be_killed_no_device_is_lost_and_a_stray_guest_is_ende
     )
     wait_until(lambda: not forgotten.is_alive(), 60)
     wait_until(lambda: not (guests / "fd-stray").exists(), 30)
-    wait_until(lambda: fleet.api("GET", f"devices/{lost}")["state"] == "failed", 60)
+    # off when it ended before somebody waited for it: then nobody can tell how
+    wait_until(lambda: fleet.api("GET", f"devices/{lost}")["state"] in ("failed", "off"), 60)
     wait_until(lambda: online(fleet) == 4, 60)
     after = processes(fleet)
     assert len(after) == 4
