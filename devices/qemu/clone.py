@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from devices.qemu import waking
-from devices.qemu.errors import GuestExists, GuestSpawnFailed, QemuError
+from devices.qemu.errors import GuestExists, QemuError
 from devices.qemu.launch import Confinement, Launch, StartedGuest
-from devices.qemu.spawn import LEAST_FREE_MIB, START_DEADLINE_S
+from devices.qemu.spawn import LEAST_FREE_MIB, START_DEADLINE_S, not_started
 from devices.qemu.template import Template
 from devices.qemu.zygote import ZygoteLost
 
@@ -54,7 +54,7 @@ def clone_many(
             woken.append(_begin(launch, template, confinement, least_free_mib))
             begun(launch.serial)
         except (QemuError, OSError) as error:
-            outcomes[launch.serial] = _failed(launch, error)
+            outcomes[launch.serial] = _failed(launch, error, least_free_mib)
     return {**outcomes, **waking.wait_for(woken, deadline_s=start_deadline_s)}
 
 
@@ -70,10 +70,10 @@ def _begin(
     return waking.begin(launch, template, confinement, least_free_mib=least_free_mib)
 
 
-def _failed(launch: Launch, error: Exception) -> QemuError:
+def _failed(launch: Launch, error: QemuError | OSError, least_free_mib: int) -> QemuError:
     if isinstance(error, GuestExists):
         return error
     launch.folder.remove()
-    if isinstance(error, QemuError):
-        return error
-    return GuestSpawnFailed(f"{launch.serial} was not started: {error}.")
+    if isinstance(error, OSError):
+        return not_started(launch, error, least_free_mib)
+    return error

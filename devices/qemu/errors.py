@@ -55,6 +55,10 @@ class GuestSpawnFailed(QemuError):
     """qemu did not start, or ended before it had begun."""
 
 
+class DidNotWake(GuestSpawnFailed):
+    """A clone's qemu refused the template's state, or ended by itself: the template may be bad."""
+
+
 class GuestExists(QemuError):
     """The serial's guest is running already."""
 

@@ -23,6 +23,7 @@ from devices.qemu.errors import (
     GuestExists,
     GuestSpawnFailed,
     ProcessGone,
+    QemuError,
     QemuMissing,
 )
 from devices.qemu.guest_folder import GuestFolder
@@ -83,9 +84,7 @@ def spawn(
         identity = _wait_for_start(launch, child, start_deadline_s)
     except OSError as error:
         _remove_what_is_new(launch)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(folder.path, 0, least_free_mib) from error
-        raise GuestSpawnFailed(f"{launch.serial} was not started: {error}.") from error
+        raise not_started(launch, error, least_free_mib) from error
     except BaseException:
         _remove_what_is_new(launch)
         raise
@@ -97,6 +96,13 @@ def _remove_what_is_new(launch: Launch) -> None:
         launch.folder.keep_disk_only()
     else:
         launch.folder.remove()
+
+
+def not_started(launch: Launch, error: OSError, least_free_mib: int) -> QemuError:
+    """What the kernel refused to a guest that was to start."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(launch.folder.path, 0, least_free_mib)
+    return GuestSpawnFailed(f"{launch.serial} was not started: {error}.")
 
 
 def find_program(name: str, package: str) -> str:

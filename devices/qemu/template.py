@@ -52,7 +52,8 @@ _SEAL_DEADLINE_S = 10.0
 class Template:
     """A template ready for use; `memory_fd` is its sealed memory, open until `close`.
 
-    `zygote` is a process its clones are forked from, as soon as there is one.
+    `zygote` is a process its clones are forked from, as soon as there is one; `failures` is how
+    many of its clones lately did not wake while none did.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Template:
     memory_bytes: int
     state: Path
     zygote: Zygote | None = None
+    failures: int = 0
 
     def close(self) -> None:
         """Let go of the memory and end the zygote; running clones stay."""

@@ -11,7 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from devices.qemu.argv import guest_argv
-from devices.qemu.errors import GuestExists, GuestSpawnFailed, ProcessGone, QemuError, QmpFailed
+from devices.qemu.errors import (
+    DidNotWake,
+    GuestExists,
+    GuestSpawnFailed,
+    ProcessGone,
+    QemuError,
+    QmpFailed,
+)
 from devices.qemu.launch import Confinement, Launch, StartedGuest
 from devices.qemu.monitor import Command, Monitor
 from devices.qemu.open_files import OpenFiles
@@ -149,11 +156,13 @@ def kill(pidfd: int) -> None:
 def _outcome(guest: Waking, *, ended: bool) -> StartedGuest | QemuError | None:
     """None while it is still waking; RESUME is what qemu says when the processor runs."""
     if ended:
-        return GuestSpawnFailed(why_it_ended(guest.launch, _status(guest.pidfd)))
+        status = _status(guest.pidfd)
+        killed = status == -signal.SIGKILL  # by somebody else, or the kernel for want of memory
+        return (GuestSpawnFailed if killed else DidNotWake)(why_it_ended(guest.launch, status))
     try:
         guest.monitor.read()
     except QmpFailed as error:
-        return GuestSpawnFailed(f"{guest.launch.serial} did not wake: {error}")
+        return DidNotWake(f"{guest.launch.serial} did not wake: {error}")
     if any(message.get("event") == "RESUME" for message in guest.monitor.take()):
         return StartedGuest(guest.identity, guest.command_line)
     return None

@@ -21,7 +21,7 @@ from django.utils import timezone
 from devices.errors import BadSerial, FleetError
 from devices.firmware.errors import FirmwareError
 from devices.models import Device, Firmware, Host
-from devices.qemu.errors import DiskMissing, GuestSpawnFailed, QemuError
+from devices.qemu.errors import DiskMissing, QemuError
 from devices.qemu.process_identity import ProcessIdentity, end_all
 from devices.qemu.template import Template
 from devices.services import (
@@ -155,11 +155,9 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
         device.forked = forked
         started.append(device)
     log.info("%d started in %.0f ms", len(started), 1000 * (time.monotonic() - began))
-    failures = [o for o in outcomes.values() if isinstance(o, GuestSpawnFailed)]
-    if template is not None and failures and len(failures) == len(devices):
-        templates.discard(
-            host.name, devices[0].firmware.architecture, f"No clone of a round woke: {failures[0]}"
-        )
+    if template is not None:
+        architecture = devices[0].firmware.architecture
+        templates.clones_became(host.name, architecture, template, list(outcomes.values()))
     if started:
         _record(host, started)
     return len(started)

@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 import weakref
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +24,10 @@ from devices.firmware.errors import FirmwareError
 from devices.host import cgroup, guest_memory, memory
 from devices.host.guest_memory import GuestMemory
 from devices.qemu.clone import clone
-from devices.qemu.errors import BadTemplate, QemuError
+from devices.qemu.errors import BadTemplate, DidNotWake, QemuError
 from devices.qemu.guest_folder import TEMPLATE, TRIAL, ZYGOTE, GuestFolder, no_device
 from devices.qemu.identity_file import Identity, mac_for
-from devices.qemu.launch import Launch
+from devices.qemu.launch import Launch, StartedGuest
 from devices.qemu.template import Template, load, make
 from devices.services import (
     architectures,
@@ -45,6 +46,8 @@ RETRY_S = 300.0
 # qemu itself, beside the memory of the guest in it
 PROCESS_MIB = 64
 CHECK_DEADLINE_S = 30.0
+# so many clones that did not wake, and none between that did, have a bad template
+BAD_AFTER = 2
 
 # one template at a time is made or rehearsed: either keeps a core busy
 _making = threading.Lock()
@@ -116,6 +119,23 @@ class Keeper:
             self.say(
                 host_name, "failed",
                 f"{reason} It is made again; devices start cold meanwhile.",
+            )
+
+    def clones_became(
+        self, host_name: str, template: Template, outcomes: Sequence[starting.Outcome]
+    ) -> None:
+        """Take in what became of a round of clones, and discard a template that is bad.
+
+        One clone may have been unlucky, and what the host lacks is not the template's fault.
+        """
+        failures = [o for o in outcomes if isinstance(o, DidNotWake)]
+        if any(isinstance(o, StartedGuest) for o in outcomes):
+            template.failures = 0
+            return
+        template.failures += len(failures)
+        if failures and template.failures >= BAD_AFTER and self.ready is template:
+            self.discard(
+                host_name, f"{template.failures} clones in a row did not wake: {failures[-1]}"
             )
 
     def provide(self, host_name: str, launch: Launch, key: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch
 from devices.qemu.template import Template, template_key
 from devices.services import architectures, bus, guests, starting
+from devices.services.starting import Outcome
 from devices.services.template_keeper import Keeper
 from devices.states import LIVING
 
@@ -102,6 +104,13 @@ def template_launch(host: Host, firmware: Firmware) -> Launch:
 def discard(host_name: str, architecture: str, reason: str) -> None:
     """A template that went bad is made again; clones that run keep what they have."""
     keepers[architecture].discard(host_name, reason)
+
+
+def clones_became(
+    host_name: str, architecture: str, template: Template, outcomes: Sequence[Outcome]
+) -> None:
+    """Take in what became of a round of its clones: a bad template is made again."""
+    keepers[architecture].clones_became(host_name, template, outcomes)
 
 
 def distrust(host_name: str, architecture: str, woken_at: datetime) -> None:

@@ -22,7 +22,7 @@ from bench.clone_loop import BareServer, identity, launch
 from devices.firmware.artifact import FirmwareImage
 from devices.qemu import qmp, template
 from devices.qemu.clone import clone, clone_many
-from devices.qemu.errors import GuestExists, GuestSpawnFailed, QmpFailed
+from devices.qemu.errors import DidNotWake, GuestExists, QmpFailed
 from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.launch import Confinement, Launch, StartedGuest
 from devices.qemu.monitor import Monitor
@@ -327,6 +327,6 @@ def test_a_state_that_qemu_cannot_read_leaves_no_guest(home: Nursery, tmp_path: 
     state = tmp_path / "state"
     state.write_bytes(home.template.state.read_bytes()[:1000])
     who = home.launch(5)
-    with pytest.raises(GuestSpawnFailed):
+    with pytest.raises(DidNotWake):
         clone(who, replace(home.template, state=state), UNCONFINED)
     assert not who.folder.path.exists()

@@ -3,21 +3,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from devices.models import Device, Host
-from devices.qemu.errors import DiskFull, GuestSpawnFailed, QemuError
+from devices.qemu.errors import DidNotWake, QemuError
 from devices.qemu.launch import StartedGuest
 from devices.qemu.process_identity import ProcessIdentity, current_boot_id
+from devices.qemu.template import Template
 from devices.services import bus, guests, launching, starting, templates
 from devices.states import State
 from tests.rows import a_device, a_host, a_sample
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+TEMPLATE = Template("key", Path("/nowhere"), -1, 0, Path("/nowhere/state"))
+A_GUEST = StartedGuest(ProcessIdentity(current_boot_id(), 4_000_000, 1), [])
 
 
 @pytest.fixture
@@ -29,10 +32,11 @@ def host(settings: Any, tmp_path: Path) -> Host:
 
 
 @pytest.fixture
-def discarded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    reasons: list[str] = []
-    monkeypatch.setattr(templates, "discard", lambda _host, _kind, reason: reasons.append(reason))
-    return reasons
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the template's keeper is told became of its clones."""
+    told: list[object] = []
+    monkeypatch.setattr(templates, "clones_became", lambda *of: told.append(of))
+    return told
 
 
 def waking(monkeypatch: pytest.MonkeyPatch, *outcomes: QemuError | None) -> list[bool]:
@@ -43,14 +47,13 @@ def waking(monkeypatch: pytest.MonkeyPatch, *outcomes: QemuError | None) -> list
         devices: Sequence[Device], host: Host, template: object, begun: object
     ) -> dict[str, Any]:
         rounds.append(template is not None)
-        identity = ProcessIdentity(current_boot_id(), 4_000_000, 1)
         errors = list(outcomes) if template is not None else [None] * len(devices)
         return {
-            device.serial: error or StartedGuest(identity, [])
+            device.serial: error or A_GUEST
             for device, error in zip(devices, errors, strict=True)
         }
 
-    monkeypatch.setattr(templates, "current", lambda host, firmware: SimpleNamespace(zygote=None))
+    monkeypatch.setattr(templates, "current", lambda host, firmware: TEMPLATE)
     monkeypatch.setattr(starting, "start_all", start_all)
     return rounds
 
@@ -74,36 +77,19 @@ def test_a_serial_that_is_a_path_fails_alone(host: Host) -> None:
     assert (device.state, "is no serial" in device.reason) == ("failed", True)
 
 
-def test_one_clone_that_does_not_wake_costs_no_template(
-    host: Host, monkeypatch: pytest.MonkeyPatch, discarded: list[str]
+def test_a_clone_that_does_not_wake_is_started_cold_and_the_keeper_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch, judged: list[object]
 ) -> None:
     for _ in range(2):
         a_device(host, state=State.REQUESTED, start="warm")
-    rounds = waking(monkeypatch, None, GuestSpawnFailed("it was killed"))
+    error = DidNotWake("bad state")
+    rounds = waking(monkeypatch, None, error)
     launching.launch("here")
-    assert (rounds, discarded) == ([True, False], [])
+    assert rounds == [True, False]
+    assert judged == [("here", "arm64", TEMPLATE, [A_GUEST, error])]
     assert list(Device.objects.values_list("state", "start")) == [
         ("booting", "warm"), ("booting", "cold"),
     ]
-
-
-def test_a_round_of_which_no_clone_wakes_costs_the_template(
-    host: Host, monkeypatch: pytest.MonkeyPatch, discarded: list[str]
-) -> None:
-    for _ in range(2):
-        a_device(host, state=State.REQUESTED, start="warm")
-    waking(monkeypatch, GuestSpawnFailed("bad state"), GuestSpawnFailed("bad state"))
-    launching.launch("here")
-    assert discarded == ["No clone of a round woke: bad state"]
-
-
-def test_a_full_disk_says_nothing_of_the_template(
-    host: Host, monkeypatch: pytest.MonkeyPatch, discarded: list[str]
-) -> None:
-    a_device(host, state=State.REQUESTED, start="warm")
-    waking(monkeypatch, DiskFull(Path("/"), 0, 256))
-    launching.launch("here")
-    assert discarded == []
 
 
 def test_a_round_that_fills_every_place_is_one_round_of_few_statements(
@@ -137,7 +123,7 @@ def test_what_a_round_started_is_written_down_device_by_device(
             for d in asked
         }
 
-    monkeypatch.setattr(templates, "current", lambda host, firmware: SimpleNamespace(zygote=None))
+    monkeypatch.setattr(templates, "current", lambda host, firmware: TEMPLATE)
     monkeypatch.setattr(starting, "start_all", start_all)
     with bus.client().pubsub(ignore_subscribe_messages=True) as heard:
         heard.subscribe(bus.guests_channel("here"))

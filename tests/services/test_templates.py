@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from devices.qemu.errors import QemuMissing
+from devices.qemu.errors import DidNotWake, GuestSpawnFailed, QemuMissing
+from devices.qemu.launch import StartedGuest
 from devices.qemu.process_identity import ProcessIdentity
 from devices.qemu.template import Template
 from devices.qemu.zygote import ZygoteFailed
 from devices.services import bus, guests, template_keeper, templates, tending, zygotes
+from devices.services.starting import Outcome
 from devices.services.template_keeper import Keeper
 from fleetdash.deploy import guests as deployed
 from tests.rows import a_firmware, a_host
@@ -216,3 +218,35 @@ def test_without_memory_for_a_template_it_is_said_and_devices_start_cold(
     assert status["state"] == "failed"
     assert status["sentence"].startswith("Devices start cold: A template takes up to 1,073,741,952")
     assert "MiB of memory are free. It is tried again every 5 minutes" in status["sentence"]
+
+
+@pytest.mark.django_db
+def test_a_template_is_bad_when_clones_do_not_wake_and_none_does_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    template = provide(monkeypatch, "a")
+    failed, woke = DidNotWake("bad state."), StartedGuest(ProcessIdentity("", 1, 1), [])
+    rounds: list[list[Outcome]] = [
+        [failed], [woke, failed, failed], [failed], [GuestSpawnFailed("no file left")],
+    ]
+    for round_ in rounds:
+        templates.clones_became("here", "arm64", template, round_)
+        assert keeper().ready is template
+    templates.clones_became("here", "arm64", template, [failed])
+    assert keeper().ready is None
+    assert not template.folder.exists()
+    status = bus.template_status("here")
+    assert status is not None
+    assert status["sentence"] == (
+        "2 clones in a row did not wake: bad state. It is made again; devices start cold meanwhile."
+    )
+
+
+@pytest.mark.django_db
+def test_clones_of_a_former_template_say_nothing_of_the_one_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    former = provide(monkeypatch, "former")
+    newer = provide(monkeypatch, "newer")
+    templates.clones_became("here", "arm64", former, [DidNotWake("gone"), DidNotWake("gone")])
+    assert keeper().ready is newer
