@@ -1,4 +1,5 @@
 // The page of history: asks for figures, appends what is new, and lets one part be looked at closer.
+import { serverNow } from "./ages.js";
 import { on } from "./bus.js";
 import { chart } from "./chart.js";
 import { clock } from "./forms.js";
@@ -16,7 +17,7 @@ let seen = null; // [from, to] that a person has chosen, in Unix seconds
 let drawn = [];
 let paused = false;
 
-const now = () => Date.now() / 1000;
+const now = () => serverNow() / 1000;
 const whole = () => REACH[page.dataset.window];
 const spread = () => seen ?? [now() - whole(), now()];
 

@@ -29,12 +29,19 @@ if (list) {
   });
 }
 
+// Whether who asked takes a piece of a whole page, and this page has it.
+function taken(page, { elt }) {
+  const piece = elt.closest("[hx-select]")?.getAttribute("hx-select");
+  return Boolean(piece && page.querySelector(piece));
+}
+
 // A whole page where a piece was asked for: an error page, or the log-in after the session ended.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const answer = event.detail.serverResponse;
   if (!/^\s*<!doctype/i.test(answer)) return;
-  event.detail.shouldSwap = false;
   const page = new DOMParser().parseFromString(answer, "text/html");
+  if (taken(page, event.detail.requestConfig)) return;
+  event.detail.shouldSwap = false;
   const sentence = page.querySelector("[data-sentence]")?.textContent;
   if (sentence) toast(sentence, "error");
   else location.reload();

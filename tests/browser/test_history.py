@@ -160,6 +160,14 @@ def test_what_is_new_appears_by_itself_and_a_day_is_coarser(
     assert complaints == []
 
 
+def test_a_browser_whose_clock_is_wrong_sees_the_same(
+    member: Page, stage: Stage, written: None
+) -> None:
+    member.add_init_script("const now = Date.now; Date.now = () => now() + 2 * 3_600_000;")
+    member.goto(stage.url + "/history")
+    expect(value(member, "load")).to_have_text("1.50", timeout=15_000)
+
+
 @pytest.mark.guest
 @pytest.mark.timeout(240)
 def test_history_outlives_those_who_write_and_show_it(

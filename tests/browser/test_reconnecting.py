@@ -27,25 +27,24 @@ def _live(page: Page) -> None:
     expect(page.locator("#connection-word")).to_have_text("live", timeout=SOON_MS)
 
 
-@pytest.fixture
-def wired(member: Page, stage: Stage) -> Page:
-    """Somebody at a page whose sockets a test may touch."""
+def test_a_refused_word_costs_a_moment_and_not_the_page(member: Page, stage: Stage) -> None:
     member.add_init_script(LINES)
     member.goto(stage.url + ADDRESS)
     _live(member)
     member.evaluate("window.sameDocument = true")
-    return member
-
-
-def test_a_refused_word_costs_a_moment_and_not_the_page(wired: Page) -> None:
-    wired.evaluate("window.lines[0].send(JSON.stringify({ nonsense: 1 }))")
-    wired.wait_for_function("() => window.lines.length === 2", timeout=SOON_MS)
-    _live(wired)
-    assert wired.evaluate("window.sameDocument")
+    member.evaluate("window.lines[0].send(JSON.stringify({ nonsense: 1 }))")
+    member.wait_for_function("() => window.lines.length === 2", timeout=SOON_MS)
+    _live(member)
+    assert member.evaluate("window.sameDocument")
     # refused again and again, it asks less and less often
-    refused = wired.evaluate(DELAYS, "refusedDelay")
+    refused = member.evaluate(DELAYS, "refusedDelay")
     assert refused[:3] == [1000, 2000, 4000]
     assert refused[-1] == 60_000
+    # a page that is gone is answered by a server that is there
+    told = [404, 503]
+    member.route("**" + ADDRESS, lambda route: route.fulfill(status=told.pop(0)))
+    assert member.evaluate(KNOCK) is True
+    assert member.evaluate(KNOCK) is False
 
 
 def test_after_a_long_outage_it_is_back_within_seconds(member: Page, stage: Stage) -> None:
@@ -56,16 +55,8 @@ def test_after_a_long_outage_it_is_back_within_seconds(member: Page, stage: Stag
     assert max(member.evaluate(DELAYS, "delay")) == 8000
     assert member.evaluate("htmx.config.wsReconnectDelay(20)") <= 8000
     # an attempt that nobody answers is given up
-    member.evaluate("window.lost = true; window.lines[0].onclose({ code: 1006 })")
-    member.clock.fast_forward(2000)
+    member.evaluate("window.lost = true; window.lines[0].close()")
     member.wait_for_function("() => window.lines.length === 2", timeout=SOON_MS)
     member.clock.fast_forward(25_000)
-    member.clock.fast_forward(10_000)
+    member.wait_for_function("() => window.lines.length === 3", timeout=SOON_MS)
     _live(member)
-
-
-def test_a_server_that_answers_at_all_is_there(wired: Page) -> None:
-    told = [404, 503]
-    wired.route("**" + ADDRESS, lambda route: route.fulfill(status=told.pop(0)))
-    assert wired.evaluate(KNOCK) is True
-    assert wired.evaluate(KNOCK) is False

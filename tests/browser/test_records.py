@@ -13,6 +13,7 @@ from tests.browser.stage import Stage
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 LIVE = re.compile("live")
+COPIED = re.compile("Copied|Selected")
 TELL = """
 import time
 from devices.services import bus, health, presence
@@ -48,6 +49,14 @@ Target.objects.filter(operation_id=77, outcome="pending").update(
     outcome="failed", reason="It did not come back.", ended_at=timezone.now())
 Operation.objects.filter(id=77).update(state="partly", ended_at=timezone.now())
 bus.publish_changes(operations=[77])
+"""
+
+REMARKS = """
+from django.utils import timezone
+from devices.models import Device, Event
+device = Device.objects.get(serial="fd-000009")
+Event.objects.bulk_create(
+    Event(device=device, at=timezone.now(), text=f"remark {n}") for n in range(1, 26))
 """
 
 
@@ -90,7 +99,17 @@ def test_a_device_is_followed_without_a_reload(
 
 
 def test_pulling_the_plug_is_asked_about_in_so_many_words(member: Page, stage: Stage) -> None:
+    member.clock.install()
     _open(member, stage.url + "/devices/fd-000007/")
+    copy = member.locator("[data-copy=command]")
+    for _ in range(2):
+        copy.click()
+        expect(copy).to_have_text(COPIED)
+        member.clock.fast_forward(1500)
+    expect(copy).to_have_text(COPIED)
+    member.clock.fast_forward(1500)
+    expect(copy).to_have_text("Copy")
+
     member.locator("#press-power_off").focus()
     member.keyboard.press("Enter")
     expect(member.locator("#confirm-question")).to_have_text("Power off fd-000007?")
@@ -125,4 +144,43 @@ def test_an_operation_is_followed_to_its_end(
     expect(first).to_contain_text("failed")
     expect(member.locator("#retry-77")).to_be_visible()
     assert member.evaluate("window.sameDocument")
+    assert complaints == []
+
+
+def test_the_log_is_filtered_in_its_place_and_back_is_what_was_before(
+    member: Page, stage: Stage, complaints: Complaints
+) -> None:
+    _open(member, stage.url + "/operations/")
+    log, what = member.locator("#log"), member.get_by_label("What")
+    what.focus()
+    what.select_option("remove")
+    member.wait_for_url("**kind=remove*")
+    expect(log).to_contain_text("No operation matches.", timeout=15_000)
+    expect(what).to_be_focused()
+    what.select_option("reboot")
+    member.wait_for_url("**kind=reboot*")
+    expect(log.locator("tbody")).to_contain_text("Reboot 3 devices", timeout=15_000)
+    assert member.evaluate("window.sameDocument")
+    member.go_back()
+    expect(log).to_contain_text("No operation matches.", timeout=15_000)
+    expect(what).to_have_value("remove")
+    assert complaints == []
+
+
+def test_older_events_are_shown_in_the_place_of_newer_ones(
+    member: Page, stage: Stage, complaints: Complaints
+) -> None:
+    stage.run(REMARKS)
+    _open(member, stage.url + "/devices/fd-000009/")
+    timeline = member.locator("#device-timeline")
+    expect(timeline.get_by_text("remark 25", exact=True)).to_be_visible()
+    member.get_by_role("link", name="Older →").focus()
+    member.keyboard.press("Enter")
+    member.wait_for_url("**before=*")
+    expect(timeline.get_by_text("remark 5", exact=True)).to_be_visible(timeout=15_000)
+    expect(timeline.get_by_text("remark 25", exact=True)).to_have_count(0)
+    assert member.evaluate("window.sameDocument")
+    expect(timeline.get_by_role("link", name="to the newest")).to_be_focused()
+    member.go_back()
+    expect(timeline.get_by_text("remark 25", exact=True)).to_be_visible(timeout=15_000)
     assert complaints == []
