@@ -9,6 +9,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from tests.browser.chromium import chromium, log_in
 from tests.browser.stage import PASSWORD, Stage
 
+# what is waited for comes in its time also where many tests share few cores
+expect.set_options(timeout=20_000)
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -76,5 +79,5 @@ def member(page: Page, session_cookies: list[Any]) -> Page:
 def inside(member: Page, stage: Stage) -> Page:
     """Somebody who looks at the dashboard."""
     member.goto(stage.url + "/")
-    expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    expect(member.locator("#connection-word")).to_have_text("live")
     return member

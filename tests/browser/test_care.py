@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.axe import violations
 from tests.browser.conftest import Complaints
 from tests.browser.stage import Stage
+from tests.browser.waiting import until, until_told
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -25,6 +26,18 @@ MIDDLE_OF = """async (slot) => {
     (y + layout.h * 0.25) * layout.scale, 1, 1);
   return [...data].slice(0, 3);
 }"""
+
+
+def middle_of(page: Page, slot: int) -> list[int]:
+    """The colour of a place on the wall."""
+    colour: list[int] = page.evaluate(MIDDLE_OF, slot)
+    return colour
+
+
+def until_painted(page: Page) -> tuple[list[int], list[int]]:
+    """Return once devices are on the wall: the colours of those online and of one that failed."""
+    until(page, lambda: middle_of(page, 4) == middle_of(page, 6) != middle_of(page, 29))
+    return middle_of(page, 6), middle_of(page, 29)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -52,11 +65,11 @@ def test_axe_finds_nothing_in_a_question(inside: Page) -> None:
 def test_the_arrow_keys_walk_the_wall_and_enter_opens(
     inside: Page, stage: Stage, complaints: Complaints
 ) -> None:
-    inside.wait_for_timeout(600)
+    until_told(inside)
     inside.locator("#wall-box").focus()
     inside.keyboard.press("Home")
     spoken = inside.locator("#wall-spoken")
-    expect(spoken).to_have_text(re.compile(r"fd-000000: online, .* of a core"), timeout=5000)
+    expect(spoken).to_have_text(re.compile(r"fd-000000: online, .* of a core"))
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp", "ArrowLeft"):
         inside.keyboard.press(key)
     expect(spoken).to_contain_text("fd-000001")
@@ -69,23 +82,19 @@ def test_the_arrow_keys_walk_the_wall_and_enter_opens(
 
 
 def test_the_wall_shows_a_state_in_its_cell_and_in_its_table(inside: Page, stage: Stage) -> None:
-    inside.wait_for_timeout(1500)
-    online = inside.evaluate(MIDDLE_OF, 4)
-    assert inside.evaluate(MIDDLE_OF, 6) == online
+    online, failed = until_painted(inside)
     inside.get_by_text("Devices as a table").click()
     table = inside.locator("#wall-table")
     expect(table).to_contain_text("failed1")
     stage.change(4, "failed")
-    expect(table).to_contain_text("failed2", timeout=5000)
-    assert inside.evaluate(MIDDLE_OF, 4) != online
+    expect(table).to_contain_text("failed2")
+    until(inside, lambda: middle_of(inside, 4) == failed)
     stage.change(4, "online")
-    expect(table).to_contain_text("failed1", timeout=5000)
-    inside.wait_for_timeout(1200)  # a birth glows for a while
-    assert inside.evaluate(MIDDLE_OF, 4) == online
+    expect(table).to_contain_text("failed1")
+    until(inside, lambda: middle_of(inside, 4) == online)  # a birth glows for a while
 
 
 def test_the_minute_of_the_cores_outlives_a_look_at_a_device(inside: Page, stage: Stage) -> None:
-    inside.wait_for_timeout(2000)
     columns = """() => {
       const canvas = document.getElementById("cores-past"), pen = canvas.getContext("2d");
       const { data } = pen.getImageData(0, canvas.height - 3, canvas.width, 1);
@@ -94,26 +103,29 @@ def test_the_minute_of_the_cores_outlives_a_look_at_a_device(inside: Page, stage
       for (let i = 0; i < data.length; i += 4) filled += data.slice(i, i + 3).join() !== empty;
       return filled / (canvas.width / 240);
     }"""
+    until(inside, lambda: bool(inside.evaluate(columns) >= 8))
     before = inside.evaluate(columns)
-    assert before >= 6
     inside.goto(stage.url + "/devices/fd-000001/")
     inside.goto(stage.url + "/")
-    inside.wait_for_timeout(400)
+    until(inside, lambda: bool(inside.evaluate(columns)))
     assert inside.evaluate(columns) >= before
 
 
 def test_pause_stands_still_and_goes_on(inside: Page) -> None:
     inside.keyboard.press("p")
     expect(inside.locator("#stale-age")).to_have_text("PAUSED")
-    inside.wait_for_timeout(600)
     note = "document.getElementById('cores').toDataURL()"
+
+    def stands_still() -> bool:
+        before = inside.evaluate(note)
+        inside.wait_for_timeout(1200)
+        return bool(inside.evaluate(note) == before)
+
+    until(inside, stands_still)
     before = inside.evaluate(note)
-    inside.wait_for_timeout(1200)
-    assert inside.evaluate(note) == before
     inside.keyboard.press("p")
-    expect(inside.locator("#stale")).to_be_hidden(timeout=3000)
-    inside.wait_for_timeout(800)
-    assert inside.evaluate(note) != before
+    expect(inside.locator("#stale")).to_be_hidden()
+    until(inside, lambda: inside.evaluate(note) != before)
 
 
 def test_k_is_the_kiosk_and_keys_can_be_turned_off(inside: Page, stage: Stage) -> None:
@@ -148,18 +160,18 @@ def test_stage_mode_asks_nothing_and_says_for_how_long(inside: Page) -> None:
 def test_reduced_motion_is_obeyed(inside: Page, stage: Stage) -> None:
     inside.emulate_media(reduced_motion="reduce")
     inside.reload()
-    expect(inside.locator("#connection-word")).to_have_text("live", timeout=10_000)
-    inside.wait_for_timeout(1500)
-    online = inside.evaluate(MIDDLE_OF, 6)
+    expect(inside.locator("#connection-word")).to_have_text("live")
+    online, _ = until_painted(inside)
     stage.change(5, "booting")
-    expect(inside.get_by_test_id("count-booting")).to_have_text("1", timeout=5000)
+    expect(inside.get_by_test_id("count-booting")).to_have_text("1")
+    until(inside, lambda: middle_of(inside, 5) != online)
     inside.evaluate("""async (middle) => {
       window.seen = new Set();
       const look = async () => { window.seen.add((await middle(5)).join()); setTimeout(look, 10); };
       look();
     }""".replace("(middle)", "()").replace("middle(5)", f"({MIDDLE_OF})(5)"))
     stage.change(5, "online")
-    expect(inside.get_by_test_id("count-booting")).to_have_text("0", timeout=5000)
-    inside.wait_for_timeout(500)
-    assert inside.evaluate("[...window.seen].at(-1)") == ",".join(map(str, online))
+    expect(inside.get_by_test_id("count-booting")).to_have_text("0")
+    newest = "[...window.seen].at(-1)"
+    until(inside, lambda: inside.evaluate(newest) == ",".join(map(str, online)))
     assert inside.evaluate("window.seen.size") == 2  # booting, online, nothing between

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, WebSocket, expect
 
 from tests.browser.scripts import HIDE
 from tests.browser.stage import Stage
+from tests.browser.waiting import until, until_quiet
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -24,7 +25,7 @@ def inside(member: Page, stage: Stage, frames: list[str | bytes]) -> Page:
 
     member.on("websocket", follow)
     member.goto(stage.url + "/")
-    expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    expect(member.locator("#connection-word")).to_have_text("live")
     return member
 
 
@@ -44,13 +45,11 @@ def test_an_ended_session_leads_to_the_log_in(inside: Page) -> None:
 
 def test_a_hidden_tab_is_sent_nothing(inside: Page, frames: list[str | bytes]) -> None:
     inside.evaluate(HIDE, True)
-    inside.wait_for_timeout(600)
-    before = len(frames)
+    before = until_quiet(inside, frames)
     inside.wait_for_timeout(1500)
     assert len(frames) == before
     inside.evaluate(HIDE, False)
-    inside.wait_for_timeout(1500)
-    assert len(frames) >= before + 4
+    until(inside, lambda: len(frames) >= before + 4)
     expect(inside.locator("#stale")).to_be_hidden()
 
 

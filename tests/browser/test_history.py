@@ -58,7 +58,7 @@ def written(stage: Stage) -> None:
 def past(member: Page, stage: Stage, written: None) -> Page:
     """Somebody who looks at the last hour."""
     member.goto(stage.url + "/history")
-    expect(value(member, "load")).to_have_text("1.50", timeout=15_000)
+    expect(value(member, "load")).to_have_text("1.50")
     return member
 
 
@@ -106,7 +106,7 @@ def test_a_part_is_dragged_out_of_a_chart_and_all_charts_follow(
     assert (spoken.text_content() or "").startswith(first)
     # what is seen is in the address, and a new visit sees the same
     past.reload()
-    expect(past.locator("#history-all")).to_be_visible(timeout=15_000)
+    expect(past.locator("#history-all")).to_be_visible()
     assert seen_s(past) == [begin_s, end_s]
     over.dblclick()
     expect(past.locator("#history-all")).to_be_hidden()
@@ -128,7 +128,7 @@ def test_who_looks_closer_at_a_day_sees_steps_of_the_hour(past: Page, stage: Sta
     past.goto(f"{stage.url}/history?window=day&from={end_s - 300}&to={end_s}")
     past.get_by_text("The same as a table").click()
     first = past.locator("#history-table th").first
-    expect(first).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"), timeout=15_000)
+    expect(first).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
     past.get_by_role("button", name="Show all").click()
     expect(first).to_have_text(re.compile(r"^\w+ \d+ \d\d:\d\d$"))
     assert "window=day" in past.url
@@ -151,11 +151,11 @@ def test_what_is_new_appears_by_itself_and_a_day_is_coarser(
     past: Page, stage: Stage, complaints: Complaints
 ) -> None:
     stage.run(APPENDED)
-    expect(value(past, "online")).to_have_text("7,777", timeout=20_000)
+    expect(value(past, "online")).to_have_text("7,777")
     past.set_viewport_size({"width": 390, "height": 844})
     past.get_by_role("link", name="Day").click()
     past.wait_for_url("**window=day")
-    expect(value(past, "load")).to_have_text("1.50", timeout=15_000)
+    expect(value(past, "load")).to_have_text("1.50")
     assert past.evaluate(WIDE) <= 390
     assert complaints == []
 
@@ -199,6 +199,6 @@ def test_history_outlives_those_who_write_and_show_it(
 
     log_in(page, fleet.url, fleet.admin_password)
     page.goto(fleet.url + "/history")
-    expect(value(page, "memory_free_mib")).to_have_text(re.compile(r"\d GiB$"), timeout=15_000)
-    expect(value(page, "messages_per_s")).to_have_text(re.compile(r"/s$"), timeout=15_000)
+    expect(value(page, "memory_free_mib")).to_have_text(re.compile(r"\d GiB$"))
+    expect(value(page, "messages_per_s")).to_have_text(re.compile(r"/s$"))
     assert complaints == []

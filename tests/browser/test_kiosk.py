@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
 from tests.browser.scripts import HIDE, LINES
 from tests.browser.stage import Stage
+from tests.browser.waiting import until, until_quiet, until_told
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-SOON_MS = 15_000
-PLACES = "async () => (await import('/static/js/places.js')).occupied() > 0"
 RESTS = '{"hidden":true}'
 
 
@@ -24,13 +22,6 @@ def screen(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     yield context
     context.close()
-
-
-def _until(page: Page, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_MS / 1000
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to that"
-        page.wait_for_timeout(50)
 
 
 def _link(member: Page, stage: Stage) -> str:
@@ -49,14 +40,14 @@ def test_a_link_watches_changes_nothing_and_goes_dark_when_revoked(
     wall.on("websocket", lambda socket: sockets.append(socket))
     wall.goto(link + "&rotate=0")
     assert "key=" not in wall.url
-    expect(wall.locator("#connection-word")).to_have_text("live", timeout=10_000)
+    expect(wall.locator("#connection-word")).to_have_text("live")
     expect(wall.get_by_test_id("online")).to_have_text("29")
     stage.change(8, "offline")
-    expect(wall.get_by_test_id("online")).to_have_text("28", timeout=5000)
+    expect(wall.get_by_test_id("online")).to_have_text("28")
     wall.evaluate(HIDE, True)
     stage.change(8, "online")
     wall.evaluate(HIDE, False)
-    expect(wall.get_by_test_id("online")).to_have_text("29", timeout=15_000)
+    expect(wall.get_by_test_id("online")).to_have_text("29")
     assert len(sockets) == 1
     assert wall.locator("form, [hx-post], a[href^='/']").count() == 0
     before = len(screen.cookies())
@@ -73,7 +64,7 @@ def test_a_link_watches_changes_nothing_and_goes_dark_when_revoked(
     expect(wall.get_by_test_id("total")).to_have_text("30")
     member.goto(stage.url + "/tokens/")
     member.get_by_role("button", name="Revoke lobby").click()
-    expect(wall.locator("[data-sentence]")).to_contain_text("revoked", timeout=15_000)
+    expect(wall.locator("[data-sentence]")).to_contain_text("revoked")
 
 
 def test_views_take_turns_in_the_look_that_the_address_asks_for(member: Page, stage: Stage) -> None:
@@ -83,10 +74,10 @@ def test_views_take_turns_in_the_look_that_the_address_asks_for(member: Page, st
     body = member.locator("body")
     expect(body).to_have_attribute("data-view", "devices")
     expect(member.locator("#cores")).to_be_hidden()
-    expect(body).to_have_attribute("data-view", "cores", timeout=3000)
+    expect(body).to_have_attribute("data-view", "cores")
     expect(member.locator("#cores-past")).to_be_visible()
     expect(member.locator("#wall")).to_be_hidden()
-    expect(body).to_have_attribute("data-view", "devices", timeout=3000)
+    expect(body).to_have_attribute("data-view", "devices")
     assert member.evaluate("window.awake") == "screen"
     assert member.evaluate("document.documentElement.dataset.theme") == "light"
     large = member.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)")
@@ -112,21 +103,18 @@ def test_a_slow_screen_looks_once_connected_and_then_now_and_then(
     member.add_init_script(LINES + "window.away = true;")
     member.goto(stage.url + "/wall?kiosk&rotate=0&refresh=60")
     word = member.locator("#connection-word")
-    expect(word).to_have_text("reconnecting", timeout=SOON_MS)
+    expect(word).to_have_text("reconnecting")
     member.clock.fast_forward(10_000)
     member.evaluate("window.away = false")
     member.clock.fast_forward(10_000)
-    expect(word).to_have_text("live", timeout=SOON_MS)
-    member.wait_for_function(PLACES, timeout=SOON_MS)
-    _until(member, lambda: said[-1] == RESTS)
+    expect(word).to_have_text("live")
+    until_told(member)
+    until(member, lambda: said[-1] == RESTS)
     assert said.index(RESTS) > 0  # something was shown and acknowledged before
-    member.wait_for_timeout(500)  # what was under way has come
-    after_first = len(heard)
-    member.wait_for_timeout(500)
-    assert len(heard) == after_first  # four samples a second pass by
+    after_first = until_quiet(member, heard)  # though four samples a second pass by
     member.clock.fast_forward(60_000)
-    _until(member, lambda: len(heard) > after_first)
-    _until(member, lambda: said[-1] == RESTS)
+    until(member, lambda: len(heard) > after_first)
+    until(member, lambda: said[-1] == RESTS)
     expect(member.locator("#stale")).to_be_hidden()
 
 

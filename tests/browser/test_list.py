@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 def listed(member: Page, stage: Stage) -> Page:
     """Somebody who looks at the list, 25 rows at a time."""
     member.goto(stage.url + "/devices/?size=25")
-    expect(member.locator("#connection-word")).to_have_text("live", timeout=20_000)
+    expect(member.locator("#connection-word")).to_have_text("live")
     return member
 
 

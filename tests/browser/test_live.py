@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Complaints
 from tests.browser.stage import Stage
+from tests.browser.waiting import until, until_told
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -22,12 +23,12 @@ def test_counts_rows_and_cores_follow_without_a_reload(
     inside.evaluate("window.sameDocument = true")
     first = inside.evaluate(PIXELS)
     stage.change(3, "offline")
-    expect(inside.get_by_test_id("online")).to_have_text("28", timeout=5000)
+    expect(inside.get_by_test_id("online")).to_have_text("28")
     expect(inside.get_by_test_id("count-offline")).to_have_text("1")
     stage.change(3, "online")
-    expect(inside.get_by_test_id("online")).to_have_text("29", timeout=5000)
+    expect(inside.get_by_test_id("online")).to_have_text("29")
     assert inside.evaluate("window.sameDocument")
-    assert inside.evaluate(PIXELS) != first
+    until(inside, lambda: inside.evaluate(PIXELS) != first)
     assert complaints == []
 
 
@@ -40,9 +41,9 @@ def test_the_list_searches_pages_and_follows(
     expect(inside.locator("tbody tr")).to_have_count(1)
     assert "q=fd-000007" in inside.url
     stage.change(7, "offline")
-    expect(inside.locator("#state-7")).to_have_text("offline", timeout=5000)
+    expect(inside.locator("#state-7")).to_have_text("offline")
     stage.change(7, "online")
-    expect(inside.locator("#state-7")).to_have_text("online", timeout=5000)
+    expect(inside.locator("#state-7")).to_have_text("online")
     inside.locator(".facet summary", has_text="State").click()
     inside.get_by_label("failed").check()
     expect(inside.locator(".empty")).to_contain_text("No device matches.")
@@ -57,21 +58,21 @@ def test_a_device_shows_its_console_as_it_speaks(
     inside.locator("#console").scroll_into_view_if_needed()  # what is not seen is not painted
     expect(inside.locator("#console")).to_contain_text("U-Boot 2023.01")
     stage.say("fd-000004", b"Linux version \x1b[1m6.1\x1b[0m <b>")
-    expect(inside.locator("#console")).to_contain_text("Linux version 6.1 <b>", timeout=5000)
+    expect(inside.locator("#console")).to_contain_text("Linux version 6.1 <b>")
     rows = inside.locator("#console .xterm-accessibility-tree")
     assert rows.inner_text().count("U-Boot") == 1
     stage.change(4, "stopping")
-    expect(inside.locator("#device-state .chip")).to_have_text("stopping", timeout=5000)
+    expect(inside.locator("#device-state .chip")).to_have_text("stopping")
     remove = inside.locator("#press-remove")
     expect(remove).to_have_attribute("aria-disabled", "true")
     stage.change(4, "online")
-    expect(remove).to_have_attribute("aria-disabled", "false", timeout=5000)
+    expect(remove).to_have_attribute("aria-disabled", "false")
     assert inside.locator("#command").inner_text() == "qemu \\\n  -m 128"
     assert complaints == []
 
 
 def test_a_cell_of_the_wall_opens_its_device(inside: Page, stage: Stage) -> None:
-    inside.wait_for_timeout(500)  # the first snapshot is drawn
+    until_told(inside)
     inside.locator("#wall").click(position={"x": 12, "y": 12})
     inside.wait_for_url("**/devices/fd-000000/")
 
@@ -80,20 +81,20 @@ def test_frozen_figures_say_so_and_recover(inside: Page, stage: Stage) -> None:
     expect(inside.locator("#stale")).to_be_hidden()
     stage.publishing.clear()
     try:
-        expect(inside.locator("#stale-age")).to_have_text(re.compile(r"STALE \d+ s"), timeout=8000)
+        expect(inside.locator("#stale-age")).to_have_text(re.compile(r"STALE \d+ s"))
         expect(inside.locator("#stale")).to_be_visible()
     finally:
         stage.publishing.set()
-    expect(inside.locator("#stale")).to_be_hidden(timeout=5000)
+    expect(inside.locator("#stale")).to_be_hidden()
 
 
 def test_the_page_comes_back_after_the_web_process_is_killed(inside: Page, stage: Stage) -> None:
     inside.evaluate("window.sameDocument = true")
     stage.kill_web()
-    expect(inside.locator("#connection-word")).to_have_text("reconnecting", timeout=5000)
+    expect(inside.locator("#connection-word")).to_have_text("reconnecting")
     stage.start_web()
-    expect(inside.locator("#connection-word")).to_have_text("live", timeout=20_000)
-    expect(inside.locator("#stale")).to_be_hidden(timeout=5000)
+    expect(inside.locator("#connection-word")).to_have_text("live")
+    expect(inside.locator("#stale")).to_be_hidden()
     assert inside.evaluate("window.sameDocument")
 
 
@@ -123,7 +124,7 @@ def test_the_buttons_follow_what_fits_of_the_chosen_architecture(
     stage.run("from tests.rows import a_firmware\na_firmware(architecture='x64', sha256='f' * 64)")
     try:
         member.goto(stage.url + "/")
-        expect(member.locator("#connection-word")).to_have_text("live", timeout=10_000)
+        expect(member.locator("#connection-word")).to_have_text("live")
         add = member.locator('button[data-kind="add"][data-count="1"]')
         expect(add).to_have_attribute("aria-disabled", "false")
         expect(member.locator("#capacity")).to_contain_text("more arm64 fit")
@@ -167,13 +168,16 @@ def test_nothing_is_wider_than_a_phone(inside: Page, stage: Stage, address: str)
 
 
 def test_nothing_moves_when_figures_change(inside: Page, stage: Stage) -> None:
-    inside.wait_for_timeout(500)
     inside.evaluate("""() => {
       window.shift = 0;
+      window.settledAt = performance.now();
       new PerformanceObserver((list) => {
         for (const entry of list.getEntries()) window.shift += entry.value;
+        window.settledAt = performance.now();
       }).observe({ type: "layout-shift", buffered: false });
     }""")
+    inside.wait_for_function("() => performance.now() - window.settledAt > 500")
+    inside.evaluate("window.shift = 0")
     stage.change(5, "offline")
     inside.wait_for_timeout(2500)
     stage.change(5, "online")

@@ -62,7 +62,7 @@ Event.objects.bulk_create(
 
 def _open(page: Page, address: str) -> None:
     page.goto(address)
-    expect(page.locator("#connection-word")).to_have_text(LIVE, timeout=15_000)
+    expect(page.locator("#connection-word")).to_have_text(LIVE)
     page.evaluate("window.sameDocument = true")
 
 
@@ -77,18 +77,18 @@ def test_a_device_is_followed_without_a_reload(
     expect(reboot).to_have_attribute("aria-disabled", "false")
 
     stage.change(6, "off")
-    expect(chip).to_have_text("off", timeout=15_000)
-    expect(on).to_have_attribute("aria-disabled", "false", timeout=15_000)
+    expect(chip).to_have_text("off")
+    expect(on).to_have_attribute("aria-disabled", "false")
     expect(reboot).to_have_attribute("title", "It is off: power it on instead.")
     expect(member.locator("#machine-status")).to_contain_text("there is no qemu to ask")
     stage.change(6, "online")
-    expect(reboot).to_have_attribute("aria-disabled", "false", timeout=15_000)
+    expect(reboot).to_have_attribute("aria-disabled", "false")
 
     stage.run(TELL)
     now = member.locator("#device-now")
-    expect(now).to_contain_text("0.50", timeout=15_000)
+    expect(now).to_contain_text("0.50")
     expect(now).to_contain_text("42 % of")
-    expect(now.locator("h2 time")).to_have_text(re.compile(r"^\d+ s ago$"), timeout=15_000)
+    expect(now.locator("h2 time")).to_have_text(re.compile(r"^\d+ s ago$"))
     expect(now.locator("svg.trend").first).to_have_attribute(
         "aria-label", "Load over the last 90 s: from 0.00 to 0.50, now 0.50"
     )
@@ -127,20 +127,20 @@ def test_an_operation_is_followed_to_its_end(
     _open(member, stage.url + "/operations/")
     stage.run(BEGIN)
     row = member.locator("#log tbody tr").first
-    expect(row).to_contain_text("Reboot 2 devices", timeout=15_000)
+    expect(row).to_contain_text("Reboot 2 devices")
     expect(row).to_contain_text("0 of 2")
     stage.run(ONE_DONE)
-    expect(row).to_contain_text("1 of 2", timeout=15_000)
+    expect(row).to_contain_text("1 of 2")
     assert member.evaluate("window.sameDocument")
     row.get_by_role("link").click()
     member.wait_for_url("**/operations/77/")
     member.evaluate("window.sameDocument = true")
-    expect(member.locator("#connection-word")).to_have_text(LIVE, timeout=15_000)
+    expect(member.locator("#connection-word")).to_have_text(LIVE)
     expect(member.locator("#outcomes tbody tr").first).to_contain_text("pending")
     stage.run(END)
-    expect(member.locator("#operation-state")).to_have_text("partly done", timeout=15_000)
+    expect(member.locator("#operation-state")).to_have_text("partly done")
     first = member.locator("#outcomes tbody tr").first
-    expect(first).to_contain_text("It did not come back.", timeout=15_000)
+    expect(first).to_contain_text("It did not come back.")
     expect(first).to_contain_text("failed")
     expect(member.locator("#retry-77")).to_be_visible()
     assert member.evaluate("window.sameDocument")
