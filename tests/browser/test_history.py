@@ -165,7 +165,7 @@ def test_a_browser_whose_clock_is_wrong_sees_the_same(
 ) -> None:
     member.add_init_script("const now = Date.now; Date.now = () => now() + 2 * 3_600_000;")
     member.goto(stage.url + "/history")
-    expect(value(member, "load")).to_have_text("1.50", timeout=15_000)
+    expect(value(member, "load")).to_have_text("1.50")
 
 
 @pytest.mark.guest
