@@ -61,8 +61,8 @@ def clone_many(
 def _begin(
     launch: Launch, template: Template, confinement: Confinement, least_free_mib: int
 ) -> waking.Waking:
-    zygote = template.zygote
-    if zygote is not None and zygote.is_alive():
+    zygote = template.living_zygote
+    if zygote is not None:
         try:
             return zygote.fork(launch, least_free_mib=least_free_mib)
         except ZygoteLost:

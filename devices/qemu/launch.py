@@ -72,7 +72,8 @@ class Confinement:
 
 @dataclass(frozen=True)
 class StartedGuest:
-    """A guest's process, and the command line of its qemu."""
+    """A guest's process, the command line of its qemu, and whether it was forked from another's."""
 
     identity: ProcessIdentity
     command_line: list[str]
+    forked: bool = False

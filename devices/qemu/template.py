@@ -64,6 +64,12 @@ class Template:
     zygote: Zygote | None = None
     failures: int = 0
 
+    @property
+    def living_zygote(self) -> Zygote | None:
+        """The zygote, if it can fork now; its end may not have been noticed by its keeper yet."""
+        zygote = self.zygote
+        return zygote if zygote is not None and zygote.is_alive() else None
+
     def close(self) -> None:
         """Let go of the memory and end the zygote; running clones stay."""
         if self.zygote is not None:

@@ -49,7 +49,8 @@ _WAKE: tuple[Command, ...] = (
 class Waking:
     """A clone that has a process, and the monitor that will tell that it runs.
 
-    The pidfd is of a child of this process; `spec` is what its qemu was started with.
+    The pidfd is of a child of this process; `spec` is what its qemu was started with, None where it
+    was forked.
     """
 
     launch: Launch
@@ -58,6 +59,10 @@ class Waking:
     pidfd: int
     identity: ProcessIdentity
     spec: GuestSpec | None = None
+
+    def started(self) -> StartedGuest:
+        """The guest it is from now on."""
+        return StartedGuest(self.identity, self.command_line, forked=self.spec is None)
 
 
 def make_place(launch: Launch, least_free_mib: int) -> str:
@@ -138,7 +143,7 @@ def wait_for(begun: Iterable[Waking], *, deadline_s: float) -> dict[str, Started
                 _let_go(found, outcome)
         if not ready:
             for guest in waking.values():
-                outcomes[guest.launch.serial] = StartedGuest(guest.identity, guest.command_line)
+                outcomes[guest.launch.serial] = guest.started()
                 _let_go(guest, outcomes[guest.launch.serial])
             break
     return outcomes
@@ -164,7 +169,7 @@ def _outcome(guest: Waking, *, ended: bool) -> StartedGuest | QemuError | None:
     except QmpFailed as error:
         return DidNotWake(f"{guest.launch.serial} did not wake: {error}")
     if any(message.get("event") == "RESUME" for message in guest.monitor.take()):
-        return StartedGuest(guest.identity, guest.command_line)
+        return guest.started()
     return None
 
 

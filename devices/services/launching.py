@@ -125,7 +125,7 @@ def _launch_some(host_name: str) -> bool:
 def _pace(template: Template | None) -> Pace:
     if template is None:
         return COLD
-    return CLONED if template.zygote is None else FORKED
+    return CLONED if template.living_zygote is None else FORKED
 
 
 def _template(host: Host, firmware: Firmware) -> Template | None:
@@ -141,7 +141,6 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
     """Start these and write down what became of each; how many started."""
     began = time.monotonic()
     started: list[Device] = []
-    forked = template is not None and template.zygote is not None
     outcomes = starting.start_all(devices, host, template, _follow)
     for device in devices:
         outcome = outcomes[device.serial]
@@ -152,7 +151,7 @@ def _start(host: Host, devices: Sequence[Device], template: Template | None) -> 
         device.pid = outcome.identity.pid
         device.start_time = outcome.identity.start_time
         device.command_line = outcome.command_line
-        device.forked = forked
+        device.forked = outcome.forked
         started.append(device)
     log.info("%d started in %.0f ms", len(started), 1000 * (time.monotonic() - began))
     if template is not None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import secrets
 import shutil
 import threading
 import time
@@ -21,14 +19,13 @@ from django.utils import timezone
 
 from devices.errors import FleetError, Unavailable
 from devices.firmware.errors import FirmwareError
-from devices.host import cgroup, guest_memory, memory
+from devices.host import cgroup, memory
 from devices.host.guest_memory import GuestMemory
-from devices.qemu.clone import clone
 from devices.qemu.errors import BadTemplate, DidNotWake, QemuError
 from devices.qemu.guest_folder import TEMPLATE, TRIAL, ZYGOTE, GuestFolder, no_device
-from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch, StartedGuest
 from devices.qemu.template import Template, load, make
+from devices.qemu.zygote import Zygote, ZygoteFailed
 from devices.services import (
     architectures,
     bus,
@@ -36,7 +33,7 @@ from devices.services import (
     costs,
     guests,
     starting,
-    trial_gateway,
+    template_trial,
     zygotes,
 )
 
@@ -45,7 +42,6 @@ log = logging.getLogger(__name__)
 RETRY_S = 300.0
 # qemu itself, beside the memory of the guest in it
 PROCESS_MIB = 64
-CHECK_DEADLINE_S = 30.0
 # so many clones that did not wake, and none between that did, have a bad template
 BAD_AFTER = 2
 
@@ -99,7 +95,7 @@ class Keeper:
             ready = self.ready if self.ready is not None and self.ready.key == key else None
             wanted = self.provide if ready is None else self._rehearse
             failed_at = self.failed_at if ready is None else self.zygote_failed_at
-            enough = ready is not None and ready.zygote is not None and ready.zygote.is_alive()
+            enough = ready is not None and ready.living_zygote is not None
             idle = self._thread is None or not self._thread.is_alive()
             if not enough and idle and time.monotonic() - failed_at >= RETRY_S:
                 self._thread = threading.Thread(
@@ -197,25 +193,30 @@ class Keeper:
         began = time.monotonic()
         _end_zygote(template)
         try:
-            zygote = zygotes.start(
+            zygote: Zygote | None = zygotes.start(
                 launch, template, confined.confinement(), self._guest_folder(ZYGOTE),
                 starting.HOST_SEEN_BY_GUESTS,
             )  # fmt: skip
-        except QemuError as error:
-            self.zygote_failed_at = time.monotonic()
-            self._know_cost(host_name, key, "woken")
-            self.say(host_name, "ready", f"Clones wake from a template. {error}")
-            return
-        template.zygote = zygote
-        try:
-            first_clone = self._check(launch, template)
-        except (QemuError, OSError) as error:
+            with self._lock:  # who discards it ends the zygote it has then
+                if self.ready is template:
+                    template.zygote, zygote = zygote, None
+            if zygote is not None:
+                zygote.close()
+                return
+            first_clone = template_trial.first_clone(
+                launch, template, self._guest_folder(TRIAL)
+            )
+        except Exception as error:
+            if not isinstance(error, QemuError | OSError):
+                log.exception("clones could not be rehearsed")
             self.zygote_failed_at = time.monotonic()
             _end_zygote(template)
-            self._know_cost(host_name, key, "woken")
-            self.say(
-                host_name, "ready", f"Clones wake from a template, but are not forked: {error}"
-            )
+            if self.ready is template:
+                self._know_cost(host_name, key, "woken")
+                why = error if isinstance(error, ZygoteFailed) else f"They are not forked: {error}"
+                self.say(host_name, "ready", f"Clones wake from a template. {why}")
+            return
+        if self.ready is not template:
             return
         self._know_cost(host_name, key, "forked", first_clone)
         took_s = time.monotonic() - began
@@ -230,7 +231,9 @@ class Keeper:
         )
         self.say(host_name, "making", "Checking the template by a clone.")
         try:
-            first_clone = self._check(launch, template)
+            first_clone = template_trial.first_clone(
+                launch, template, self._guest_folder(TRIAL)
+            )
             self._know_cost(host_name, key, "woken", first_clone, settled=False)
         except BaseException:
             template.close()
@@ -253,33 +256,6 @@ class Keeper:
             log.warning("what a clone costs was not kept: %s", error)
         finally:
             close_old_connections()
-
-    def _check(self, launch: Launch, template: Template) -> GuestMemory | None:
-        """A clone must report in; gives what it took. Raises BadTemplate."""
-        with trial_gateway.listening(confined.confinement().network_namespace) as gateway:
-            identity = Identity(
-                serial=TRIAL,
-                mac=mac_for(1),
-                hostname=TRIAL,
-                secret=secrets.token_urlsafe(32),
-                gateway=f"{starting.HOST_SEEN_BY_GUESTS}:{gateway.port}",
-                time=int(time.time()),
-                entropy=secrets.token_hex(32),
-            )
-            folder = GuestFolder(self._guest_folder(TRIAL))
-            trial = starting.relaunched(launch, identity, folder)
-            guest = clone(trial, template, confined.confinement())
-            try:
-                if not gateway.wait_for(TRIAL, CHECK_DEADLINE_S):
-                    raise BadTemplate(
-                        "A clone of the template did not report in within "
-                        f"{CHECK_DEADLINE_S:.0f} s."
-                    )
-                return guest_memory.read(guest.identity.pid)
-            finally:
-                guest.identity.end(deadline_s=10.0)
-                with contextlib.suppress(OSError):
-                    folder.remove()
 
 
 def _check_room() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,16 @@ def test_a_clone_that_was_killed_says_nothing_of_its_template(tmp_path: Path) ->
     assert isinstance(found, GuestSpawnFailed)
     assert not isinstance(found, DidNotWake)
     assert "signal SIGKILL" in str(found)
+
+
+@pytest.mark.parametrize(("spec", "forked"), [(None, True), (object(), False)])
+def test_a_started_clone_says_whether_it_was_forked(
+    tmp_path: Path, spec: Any, forked: bool
+) -> None:
+    found = outcome(tmp_path, "exec sleep 60", RESUMED, spec)
+    assert isinstance(found, StartedGuest)
+    os.kill(found.identity.pid, signal.SIGKILL)
+    assert found.forked is forked
 
 
 @pytest.mark.parametrize(

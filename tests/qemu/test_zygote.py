@@ -265,8 +265,10 @@ def test_without_its_zygote_a_clone_starts_a_qemu_of_its_own(brood: Brood) -> No
     mortal = replace(brood, template=replace(brood.template, zygote=zygote))
     (child,) = mortal.fork(12)
     assert "-incoming" in child.command_line
+    assert child.forked
     os.kill(zygote.process.pid, signal.SIGKILL)
     (guest,) = mortal.fork(13)
+    assert not guest.forked
     assert Path(f"/proc/{guest.identity.pid}/comm").read_text().startswith("qemu-system")
     mortal.wait_for_report(13)
     until = time.monotonic() + 5

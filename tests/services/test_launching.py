@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -138,3 +140,38 @@ def test_what_a_round_started_is_written_down_device_by_device(
         assert (device.pid, device.start_time) == (4_000_000 + device.id, device.id)
         assert device.command_line == ["qemu", device.serial]
     assert [d.state for d in devices] == ["booting", "online", "stopping"]
+
+
+@pytest.mark.parametrize(("alive", "rounds"), [(True, [6]), (False, [4, 2])])
+def test_a_zygote_that_has_ended_sets_no_pace(
+    host: Host, settings: Any, monkeypatch: pytest.MonkeyPatch, alive: bool, rounds: list[int]
+) -> None:
+    settings.LAUNCH_WIDTH = 16
+    for _ in range(6):
+        a_device(host, state=State.REQUESTED, start="warm")
+    zygote: Any = SimpleNamespace(is_alive=lambda: alive)
+    template = replace(TEMPLATE, zygote=zygote)
+    seen: list[int] = []
+
+    def start_all(devices: Sequence[Device], *_: object) -> dict[str, StartedGuest]:
+        seen.append(len(devices))
+        return {d.serial: A_GUEST for d in devices}
+
+    monkeypatch.setattr(templates, "current", lambda host, firmware: template)
+    monkeypatch.setattr(starting, "start_all", start_all)
+    launching.launch("here")
+    assert seen == rounds
+
+
+def test_each_row_says_whether_its_own_guest_was_forked(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The zygote may end in the middle of a round; from then on clones start a qemu each."""
+    devices = [a_device(host, state=State.REQUESTED, start="warm") for _ in range(2)]
+    outcomes = dict(
+        zip([d.serial for d in devices], [replace(A_GUEST, forked=True), A_GUEST], strict=True)
+    )
+    monkeypatch.setattr(templates, "current", lambda host, firmware: TEMPLATE)
+    monkeypatch.setattr(starting, "start_all", lambda *_: outcomes)
+    launching.launch("here")
+    assert list(Device.objects.order_by("id").values_list("forked", flat=True)) == [True, False]

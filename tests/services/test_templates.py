@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,6 +88,48 @@ def test_without_a_zygote_clones_still_wake_and_the_page_says_why(
     assert said is not None
     assert said["state"] == "ready"
     assert "not forked but started: it is tried out" in said["sentence"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fault", "word"), [(OSError(24, "Too many open files"), "open files"), (KeyError("x"), "'x'")]
+)
+def test_a_rehearsal_that_meets_a_fault_says_so_and_is_not_repeated_at_once(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, word: str
+) -> None:
+    def start(*_: object) -> None:
+        raise fault
+
+    template = provide(monkeypatch, "a")
+    keeper().zygote_failed_at = float("-inf")
+    monkeypatch.setattr(zygotes, "start", start)
+    keeper()._rehearse("here", None, "a")  # type: ignore[arg-type]
+    assert keeper().ready is template
+    assert keeper().zygote_failed_at > 0
+    said = bus.template_status("here")
+    assert said is not None
+    assert said["state"] == "ready"
+    assert word in said["sentence"]
+
+
+@pytest.mark.django_db
+def test_a_template_discarded_in_its_rehearsal_keeps_no_zygote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zygote = SimpleNamespace(is_alive=lambda: True, close=lambda: closed.append(True))
+    closed: list[bool] = []
+
+    def start(*_: object) -> object:
+        keeper().discard("here", "It went bad.")
+        return zygote
+
+    template = provide(monkeypatch, "a")
+    monkeypatch.setattr(zygotes, "start", start)
+    keeper()._rehearse("here", None, "a")  # type: ignore[arg-type]
+    assert (template.zygote, closed) == (None, [True])
+    said = bus.template_status("here")
+    assert said is not None
+    assert said["state"] == "failed"
 
 
 def is_open(descriptor: int) -> bool:
