@@ -10,7 +10,7 @@ from devices.qemu.errors import DiskMissing
 from devices.qemu.process_identity import ProcessIdentity
 
 # folders of guests that are no devices: a template in the making, its trial, what clones come from
-TEMPLATE, TRIAL, ZYGOTE = "template", "trial", "zygote"
+NO_DEVICE_KINDS = TEMPLATE, TRIAL, ZYGOTE = "template", "trial", "zygote"
 OTHER_ARCHITECTURES = ("x64",)
 
 _LOG_TAIL_BYTES = 4096
@@ -23,7 +23,7 @@ def no_device(kind: str, architecture: str) -> str:
 
 NO_DEVICES = frozenset(
     no_device(kind, architecture)
-    for kind in (TEMPLATE, TRIAL, ZYGOTE)
+    for kind in NO_DEVICE_KINDS
     for architecture in ("arm64", *OTHER_ARCHITECTURES)
 )
 

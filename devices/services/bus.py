@@ -244,6 +244,13 @@ def keep_template_status(host: str, status: dict[str, Any], architecture: str = 
     publish_changes()
 
 
+def forget_template_status(host: str, architecture: str) -> None:
+    """Say nothing of a host's template any more, and have the page look again."""
+    with tolerant("template"):
+        client().delete(template_key(host, architecture))
+    publish_changes()
+
+
 def template_status(host: str, architecture: str = ARM64) -> dict[str, Any] | None:
     """What a host last said of its template, or None."""
     with tolerant("template"):

@@ -8,21 +8,19 @@ import shutil
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from devices.errors import FleetError, Unavailable
+from devices.errors import FleetError
 from devices.firmware.errors import FirmwareError
-from devices.host import cgroup, memory
 from devices.host.guest_memory import GuestMemory
 from devices.qemu.errors import BadTemplate, DidNotWake, QemuError
-from devices.qemu.guest_folder import TEMPLATE, TRIAL, ZYGOTE, GuestFolder, no_device
+from devices.qemu.guest_folder import NO_DEVICE_KINDS, TRIAL, ZYGOTE, GuestFolder, no_device
 from devices.qemu.launch import Launch, StartedGuest
 from devices.qemu.template import Template, load, make
 from devices.qemu.zygote import Zygote, ZygoteFailed
@@ -33,6 +31,7 @@ from devices.services import (
     costs,
     guests,
     starting,
+    template_room,
     template_trial,
     zygotes,
 )
@@ -40,8 +39,8 @@ from devices.services import (
 log = logging.getLogger(__name__)
 
 RETRY_S = 300.0
-# qemu itself, beside the memory of the guest in it
-PROCESS_MIB = 64
+# devices of an architecture that were removed are often added again soon
+KEEP_UNUSED_S = 300.0
 # so many clones that did not wake, and none between that did, have a bad template
 BAD_AFTER = 2
 
@@ -68,6 +67,7 @@ class Keeper:
         self.ready_at = datetime.max.replace(tzinfo=UTC)
         self.failed_at = float("-inf")
         self.zygote_failed_at = float("-inf")
+        self.unused_since: float | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -96,13 +96,44 @@ class Keeper:
             wanted = self.provide if ready is None else self._rehearse
             failed_at = self.failed_at if ready is None else self.zygote_failed_at
             enough = ready is not None and ready.living_zygote is not None
-            idle = self._thread is None or not self._thread.is_alive()
-            if not enough and idle and time.monotonic() - failed_at >= RETRY_S:
-                self._thread = threading.Thread(
-                    target=wanted, args=(host_name, launch, key), name="template", daemon=True
-                )
-                self._thread.start()
+            self.unused_since = None
+            if not enough and self._is_idle() and time.monotonic() - failed_at >= RETRY_S:
+                self._begin(wanted, host_name, launch, key)
         return ready
+
+    def _is_idle(self) -> bool:
+        return self._thread is None or not self._thread.is_alive()
+
+    def _begin(self, target: Callable[..., None], *arguments: object) -> None:
+        self._thread = threading.Thread(
+            target=target, args=arguments, name="template", daemon=True
+        )
+        self._thread.start()
+
+    def release(self) -> None:
+        """Let go of a template nobody uses, after a while, or at once when memory is short.
+
+        Its memory and processes go, its files stay: from them it is loaded in a moment. What a
+        killed worker left of making one is ended, too.
+        """
+        with self._lock:
+            if not self._is_idle():
+                return
+            if self.ready is not None or self.said is not None:
+                now = time.monotonic()
+                self.unused_since = now if self.unused_since is None else self.unused_since
+                if now - self.unused_since < KEEP_UNUSED_S and not template_room.is_short():
+                    return
+            elif not any(self._guest_folder(kind).is_dir() for kind in NO_DEVICE_KINDS):
+                return
+            unused, self.ready, self.said = self.ready, None, None
+            self._begin(self._let_go, unused)
+
+    def _let_go(self, unused: Template | None) -> None:
+        if unused is not None:
+            log.info("%s template: nobody uses it, and it is let go", self.architecture)
+            _end_zygote(unused)
+        self._clear_unfinished()
 
     def discard(self, host_name: str, reason: str) -> None:
         """A template that went bad is made again; clones that run keep what they have."""
@@ -143,7 +174,7 @@ class Keeper:
         try:
             with _making:
                 self._clear_unfinished()
-                _check_room()
+                template_room.check(RETRY_S)
                 template = _loaded(folder, key) or self._made(host_name, launch, folder, key)
         except Exception as error:
             if not isinstance(error, QemuError | FirmwareError | FleetError | OSError):
@@ -171,7 +202,7 @@ class Keeper:
 
     def _clear_unfinished(self) -> None:
         """End the guests a killed worker left of making a template; remove what it had written."""
-        for kind in (TEMPLATE, TRIAL, ZYGOTE):
+        for kind in NO_DEVICE_KINDS:
             folder = GuestFolder(self._guest_folder(kind))
             process = folder.read_process()
             if process is None or process.end(deadline_s=10.0):
@@ -245,27 +276,8 @@ class Keeper:
         self, host_name: str, key: str, way: costs.Way, first_clone: GuestMemory | None = None,
         *, settled: bool = True,
     ) -> None:
-        """A template whose cost cannot be written down is good all the same."""
-        try:
-            # it may share with the process it was forked from
-            kib = None if first_clone is None else first_clone.one_more_kib(2)
-            costs.clones_are(
-                host_name, key, way, kib, settled=settled, architecture=self.architecture
-            )
-        except DatabaseError as error:
-            log.warning("what a clone costs was not kept: %s", error)
-        finally:
-            close_old_connections()
-
-
-def _check_room() -> None:
-    """A template's memory is held for as long as clones may come; raises Unavailable without it."""
-    free = memory.read(limit=cgroup.memory_limit()).available_bytes >> 20
-    needed = starting.WARM_SHAPE.memory_mib + PROCESS_MIB
-    if free < needed:
-        raise Unavailable(
-            f"A template takes up to {needed:,} MiB and {free:,} MiB of memory are free. It is "
-            f"tried again every {RETRY_S / 60:.0f} minutes; end what takes the memory."
+        template_trial.know_cost(
+            host_name, self.architecture, key, way, first_clone, settled=settled
         )
 
 

@@ -1,11 +1,14 @@
-"""A clone that tries a template out before devices are cloned from it."""
+"""A clone that tries a template out before devices are cloned from it, and what it cost."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import time
 from pathlib import Path
+
+from django.db import DatabaseError, close_old_connections
 
 from devices.host import guest_memory
 from devices.host.guest_memory import GuestMemory
@@ -15,7 +18,9 @@ from devices.qemu.guest_folder import TRIAL, GuestFolder
 from devices.qemu.identity_file import Identity, mac_for
 from devices.qemu.launch import Launch
 from devices.qemu.template import Template
-from devices.services import confined, starting, trial_gateway
+from devices.services import confined, costs, starting, trial_gateway
+
+log = logging.getLogger(__name__)
 
 DEADLINE_S = 30.0
 
@@ -49,3 +54,21 @@ def first_clone(launch: Launch, template: Template, folder: Path) -> GuestMemory
             guest.identity.end(deadline_s=10.0)
             with contextlib.suppress(OSError):
                 place.remove()
+
+
+def know_cost(
+    host_name: str, architecture: str, key: str, way: costs.Way, first: GuestMemory | None,
+    *, settled: bool,
+) -> None:
+    """Keep that clones come from that template in that way, and what the first of them took.
+
+    A template whose cost cannot be written down is good all the same.
+    """
+    try:
+        # it may share with the process it was forked from
+        kib = None if first is None else first.one_more_kib(2)
+        costs.clones_are(host_name, key, way, kib, settled=settled, architecture=architecture)
+    except DatabaseError as error:
+        log.warning("what a clone costs was not kept: %s", error)
+    finally:
+        close_old_connections()

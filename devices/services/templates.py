@@ -57,13 +57,19 @@ def ready_keys() -> dict[str, str]:
 
 
 def prepare(host_name: str) -> None:
-    """Have templates at hand before the first device asks for one."""
+    """Have templates at hand before the first device asks for one; let go of what nobody uses."""
     host = Host.objects.filter(name=host_name).first()
     for architecture, keeper in keepers.items():
-        if bus.template_status(host_name, architecture) is None:  # Redis was emptied
+        said = bus.template_status(host_name, architecture)
+        if said is None:  # Redis was emptied
             keeper.say_again(host_name)
-        firmware = architectures.newest_firmware(architecture)
-        if host is not None and firmware is not None and _is_wanted(host, architecture):
+        if host is None:
+            continue
+        if not _is_wanted(host, architecture):
+            keeper.release()
+            if said is not None and keeper.said is None:  # it may be a former worker's word
+                bus.forget_template_status(host_name, architecture)
+        elif (firmware := architectures.newest_firmware(architecture)) is not None:
             _prepare(host, firmware, keeper)
 
 

@@ -3,11 +3,9 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -17,46 +15,25 @@ from devices.qemu.launch import StartedGuest
 from devices.qemu.process_identity import ProcessIdentity
 from devices.qemu.template import Template
 from devices.qemu.zygote import ZygoteFailed
-from devices.services import bus, guests, template_keeper, templates, tending, zygotes
+from devices.services import (
+    bus,
+    guests,
+    template_keeper,
+    template_room,
+    templates,
+    tending,
+    zygotes,
+)
 from devices.services.starting import Outcome
 from devices.services.template_keeper import Keeper
 from fleetdash.deploy import guests as deployed
 from tests.rows import a_firmware, a_host
 
-pytestmark = pytest.mark.usefixtures("redis_server")
-
-
-@pytest.fixture(autouse=True)
-def folder(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    settings.VAR_DIR = tmp_path
-    keepers = {architecture: Keeper(architecture) for architecture in templates.keepers}
-    monkeypatch.setattr(templates, "keepers", keepers)
-    for keeper in keepers.values():
-        keeper.folder.mkdir(parents=True)
-    return keepers["arm64"].folder
+pytestmark = pytest.mark.usefixtures("redis_server", "folder")
 
 
 def keeper() -> Keeper:
     return templates.keepers["arm64"]
-
-
-@pytest.fixture
-def left_behind(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """What a worker that was killed leaves: a template's guest and a trial one, both running."""
-    processes = []
-    for name in ("template", "trial"):
-        process = subprocess.Popen(["sleep", "60"])
-        identity = ProcessIdentity.of(process.pid)
-        guests.folder(name).mkdir(parents=True)
-        (guests.folder(name) / "process").write_text(
-            f"{identity.boot_id} {identity.pid} {identity.start_time}\n"
-        )
-        processes.append(process)
-    (folder / ".abc.4000000").mkdir()
-    yield processes
-    for process in processes:
-        process.kill()
-        process.wait()
 
 
 def a_template(key: str) -> Template:
@@ -254,7 +231,7 @@ def test_only_a_template_that_was_there_already_is_distrusted(
 def test_without_memory_for_a_template_it_is_said_and_devices_start_cold(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(template_keeper, "PROCESS_MIB", 1 << 30)
+    monkeypatch.setattr(template_room, "PROCESS_MIB", 1 << 30)
     keeper().provide("here", None, "abc")  # type: ignore[arg-type]
     status = bus.template_status("here")
     assert status is not None
