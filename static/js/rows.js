@@ -12,7 +12,7 @@ function slots() {
 
 // A page without such chips, such as a wall, may not ask for any.
 function follow(rows) {
-  if (document.querySelector("#listing, .device")) tell("send", { rows });
+  if (document.querySelector("#listing, .device, .one-operation")) tell("send", { rows });
 }
 
 function ask() {

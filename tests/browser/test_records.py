@@ -184,3 +184,32 @@ def test_older_events_are_shown_in_the_place_of_newer_ones(
     member.go_back()
     expect(timeline.get_by_text("remark 25", exact=True)).to_be_visible()
     assert complaints == []
+
+
+def test_devices_of_an_operation_that_has_ended_are_followed(
+    member: Page, stage: Stage, complaints: Complaints
+) -> None:
+    _open(member, stage.url + "/operations/1/")
+    first, second = (
+        member.locator("#outcomes tbody tr", has_text=f"fd-00000{number}").locator(".chip")
+        for number in (0, 1)
+    )
+    try:
+        stage.change(0, "offline")
+        expect(first).to_have_text("offline", timeout=15_000)
+        # while nobody listens one goes, and its place is another's
+        member.keyboard.press("p")
+        expect(member.locator("#stale-age")).to_have_text("PAUSED")
+        stage.keep(1, "gone")
+        for state in ("gone", "requested", "off"):
+            stage.publish(1, state)
+        member.keyboard.press("p")
+        expect(second).to_have_text("gone", timeout=15_000)
+        stage.change(0, "online")
+        expect(first).to_have_text("online", timeout=15_000)
+        expect(second).to_have_text("gone")
+    finally:
+        stage.change(0, "online")
+        stage.change(1, "online")
+    assert member.evaluate("window.sameDocument")
+    assert complaints == []

@@ -100,6 +100,19 @@ def test_what_became_of_each_device_failed_first_with_the_reason(
     assert good.serial in only and bad.serial not in only
 
 
+def test_how_a_device_is_now_is_followed_while_it_has_a_place(
+    client: Client, fleet_host: Any
+) -> None:
+    operation = _operation()
+    there = a_device(fleet_host, state=State.OFFLINE)
+    gone = a_device(fleet_host, state=State.GONE, slot=None)
+    for device in (there, gone):
+        Target.objects.create(operation=operation, device=device, outcome="failed")
+    page = client.get(f"/operations/{operation.id}/").content.decode()
+    assert f'<span class="chip state-offline" id="state-{there.slot}">' in page
+    assert '<span class="chip state-gone">' in page
+
+
 def test_an_operation_is_linked_to_those_that_tried_it_again(client: Client) -> None:
     first = _operation()
     again = _operation(retry_of=first)
