@@ -92,7 +92,8 @@ class Toolchain:
             "BINDIR": str(binaries),
             "EMU": "beam",
             "PROGNAME": "erl",
-            "ERLC_EMULATOR": str(binaries / "erlexec"),
+            # erlc splits it at spaces; it is found in PATH
+            "ERLC_EMULATOR": "erlexec",
             "SOURCE_DATE_EPOCH": "0",
         }
 

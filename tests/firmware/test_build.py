@@ -87,6 +87,16 @@ def test_a_failing_tool_says_what_it_printed(tmp_path: Path) -> None:
         tools.compile_erlang([source], tmp_path)
 
 
+def test_tools_work_in_a_folder_with_a_space(tmp_path: Path) -> None:
+    prepared = Toolchain.prepare(cache=CACHE, progress=lambda _: None)
+    spaced = tmp_path / "a space"
+    spaced.symlink_to(prepared.root)
+    source = tmp_path / "right.erl"
+    source.write_text("-module(right).\n")
+    Toolchain(spaced, key="").compile_erlang([source], tmp_path)
+    assert (tmp_path / "right.beam").exists()
+
+
 def test_proof_guest_is_kept(tmp_path: Path) -> None:
     first = build_proof_guest(
         architecture="arm64", cache=CACHE, output=tmp_path, progress=lambda _: None
