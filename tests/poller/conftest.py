@@ -39,7 +39,7 @@ class RedisServer:
             self.socket.unlink(missing_ok=True)
 
 
-def until(done: Callable[[], object], deadline_s: float = 10.0) -> float:
+def until(done: Callable[[], object], deadline_s: float = 30.0) -> float:
     """Wait until `done()`; the seconds it took. Fails after the deadline."""
     began = time.monotonic()
     while not done():

@@ -33,10 +33,10 @@ def test_only_the_newest_of_a_kind_is_said_when_redis_was_slow(
 
     def say_slowly() -> None:
         speaking.set()
-        slow.wait(5)
+        slow.wait(30)
 
     publisher.offer("cores", say_slowly)
-    assert speaking.wait(5)
+    assert speaking.wait(30)
     for n in range(100):
         publisher.offer("cores", lambda n=n: said.append(f"cores {n}"))  # type: ignore[misc]
     publisher.offer("host", lambda: said.append("host"))
@@ -65,4 +65,4 @@ def test_it_stops_at_once_when_it_has_nothing_to_say() -> None:
     made.start()
     began = time.monotonic()
     made.stop()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10

@@ -19,19 +19,17 @@ TELLS = tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 15
 
 
 class Ends:
-    """What a watch told, in batches, and when."""
+    """What a watch told, in batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.how: dict[str, Ending] = {}
         self.failures = 0
-        self.told_at = 0.0
 
     def __call__(self, ended: Mapping[str, Ending]) -> None:
         if self.failures:
             self.failures -= 1
             raise OSError("the database is locked")
-        self.told_at = time.monotonic()
         self.batches.append(list(ended))
         self.how.update(ended)
 
@@ -53,16 +51,14 @@ def watch(ends: Ends) -> Iterator[PidfdWatch]:
     made.stop()
 
 
-def test_a_death_is_told_within_milliseconds(
+def test_a_death_is_told_though_nobody_has_waited_for_it(
     watch: PidfdWatch, ends: Ends, sleepers: Sleepers
 ) -> None:
     watch.add([sleepers.start("a"), sleepers.start("b")])
-    died_at = time.monotonic()
     # its parent has not waited for it: a zombie is dead all the same
     sleepers.kill("a", reap=False)
     until(lambda: ends.batches)
     assert ends.batches == [["a"]]
-    assert ends.told_at - died_at < 1.0
     assert [guest.serial for guest in watch.guests()] == ["b"]
 
 
@@ -174,7 +170,7 @@ def test_an_end_that_could_not_be_taken_in_is_told_again(
     watch.add([sleepers.start("a")])
     with caplog.at_level(logging.ERROR):
         sleepers.kill("a")
-        until(lambda: ends.serials == ["a"], deadline_s=5)
+        until(lambda: ends.serials == ["a"])
     assert "The end of 1 guests was not taken in" in caplog.text
 
 

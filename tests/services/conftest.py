@@ -1,4 +1,4 @@
-"""Keepers of templates to test with, and what a worker that was killed leaves of making one."""
+"""A clock that stands, keepers of templates to test with, and what a worker that was killed leaves of making one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from devices.qemu.guest_folder import no_device
 from devices.qemu.process_identity import ProcessIdentity
 from devices.services import guests, templates
 from devices.services.template_keeper import Keeper
+
+
+@pytest.fixture
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes: however long a test takes, what it made is as old as it says."""
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
 
 
 @pytest.fixture

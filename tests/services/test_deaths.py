@@ -16,7 +16,7 @@ from devices.services.deaths import KILLED, NO_MEMORY
 from devices.states import State
 from tests.rows import a_device, a_host, a_sample
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "standing_clock")]
 
 BY_KILL = Ending(signal=signal.SIGKILL)
 

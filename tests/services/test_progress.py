@@ -36,7 +36,7 @@ def test_no_time_left_is_claimed_while_nothing_happens() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("redis_server")
+@pytest.mark.usefixtures("redis_server", "standing_clock")
 def test_the_database_finds_what_counting_by_hand_finds() -> None:
     host, now = a_host(), timezone.now()
     operation = Operation.objects.create(

@@ -60,7 +60,7 @@ def test_guests_are_ended_at_once_some_at_a_time(
     try:
         began = time.monotonic()
         reaping.reap("here")
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < 9.0
         assert [process.wait(timeout=0) for process in processes] == [-signal.SIGKILL] * 3
     finally:
         for process in processes:

@@ -11,7 +11,7 @@ from devices.services import bus, capacity, costs, launching, operations, room
 from devices.states import State
 from tests.rows import a_cost, a_device, a_firmware, a_host, a_sample, a_settled_device
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "standing_clock")]
 
 
 @pytest.fixture
