@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ def device(gateway: Served, serial: str, **other: Any) -> Iterator[ClientConnect
 
 def ask(socket: ClientConnection, *message: Any) -> Any:
     socket.send(json.dumps(message))
-    return json.loads(socket.recv(timeout=5))
+    return json.loads(socket.recv(timeout=30))
 
 
 def refused(gateway: Served, **other: Any) -> Any:
@@ -72,7 +72,7 @@ def test_a_device_joins_beats_and_reports_its_health(offline: Served) -> None:
     with device(offline, "ws-0") as socket:
         reply = ask(socket, "1", "1", "device", "phx_join", {"nerves_fw_version": "0.1.0"})
         assert reply == ["1", "1", "device", "phx_reply", {"status": "ok", "response": {}}]
-        assert json.loads(socket.recv(timeout=5)) == ["1", None, "device", "extensions:get", {}]
+        assert json.loads(socket.recv(timeout=30)) == ["1", None, "device", "extensions:get", {}]
         reply = ask(socket, "2", "2", "extensions", "phx_join", {"health": "0.0.1"})
         assert reply[4] == {"status": "ok", "response": ["health"]}
         health = {"value": {"metrics": {"load_1min": 0.25, "mem_used_mb": 41}}}
@@ -85,27 +85,27 @@ def test_a_device_joins_beats_and_reports_its_health(offline: Served) -> None:
         time.sleep(0.05)
     kept = json.loads(client.hget("fleet:health", "ws-0") or b"null")
     assert kept["metrics"] == {"load_1min": 0.25, "mem_used_mb": 41}
-    assert client.zscore("fleet:presence", "ws-0") == pytest.approx(time.time(), abs=10)
+    assert client.zscore("fleet:presence", "ws-0") == pytest.approx(time.time(), abs=30)
     client.close()
 
 
 @pytest.mark.parametrize(
-    "other",
+    "given",  # signed when the test runs: a signature is good for some seconds
     [
-        {"additional_headers": {}},
-        {"additional_headers": headers("ws-1", secret="x" * 43)},
-        {"additional_headers": headers("ws-unknown")},
-        {"additional_headers": headers("ws-1", off_s=-3600)},
-        {"additional_headers": headers("ws-1", off_s=3600)},
+        lambda: {},
+        lambda: headers("ws-1", secret="x" * 43),
+        lambda: headers("ws-unknown"),
+        lambda: headers("ws-1", off_s=-3600),
+        lambda: headers("ws-1", off_s=3600),
     ],
 )
 def test_a_device_that_proves_nothing_is_refused_401_with_a_date(
-    offline: Served, other: dict[str, Any]
+    offline: Served, given: Callable[[], dict[str, str]]
 ) -> None:
-    response = refused(offline, **other)
+    response = refused(offline, additional_headers=given())
     assert response.status_code == 401
     told = parsedate_to_datetime(response.headers["date"]).timestamp()
-    assert told == pytest.approx(time.time(), abs=5)
+    assert told == pytest.approx(time.time(), abs=30)
     assert json.loads(response.body)["detail"].endswith(".")
 
 
@@ -139,7 +139,7 @@ def test_a_frame_out_of_form_closes_the_socket(
     with device(offline, "ws-2") as socket:
         socket.send(frame)
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=5)
+            socket.recv(timeout=30)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == code
 
@@ -147,7 +147,7 @@ def test_a_frame_out_of_form_closes_the_socket(
 def test_a_newer_connection_ends_the_older(offline: Served) -> None:
     with device(offline, "ws-3") as older, device(offline, "ws-3") as newer:
         with pytest.raises(ConnectionClosed):
-            older.recv(timeout=5)
+            older.recv(timeout=30)
         assert ask(newer, None, "1", "phoenix", "heartbeat", {})[2] == "phoenix"
 
 

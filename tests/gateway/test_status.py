@@ -101,7 +101,7 @@ def test_other_addresses_are_not_found(gateway: Served, path: str) -> None:
 
 def test_a_body_that_is_too_long_is_refused_before_it_is_sent(booting: Served) -> None:
     head = "POST /api/status/st-1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", booting.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", booting.port), timeout=30) as connection:
         connection.sendall(head.encode())
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -110,7 +110,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_sent(booting: Served) -
 
 def test_a_chunked_body_that_grows_too_long_is_refused(booting: Served) -> None:
     answer = b""
-    with socket.create_connection(("127.0.0.1", booting.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", booting.port), timeout=30) as connection:
         connection.sendall(
             b"POST /api/status/st-1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
@@ -142,7 +142,7 @@ def test_a_locked_database_delays_the_answer_and_loses_nothing(booting: Served) 
     writer = sqlite3.connect(booting.folder / "db.sqlite3", isolation_level=None)
     writer.execute("begin immediate")
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(report, booting, "st-3", timeout=10.0)
+        answer = pool.submit(report, booting, "st-3", timeout=30.0)
         with pytest.raises(TimeoutError):
             answer.result(timeout=0.8)
         writer.execute("rollback")

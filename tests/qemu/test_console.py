@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import socket
@@ -44,7 +45,7 @@ def recorder(heard: Heard) -> Iterator[ConsoleRecorder]:
     recorder.stop()
 
 
-def eventually(condition: Callable[[], bool], deadline_s: float = 5.0) -> None:
+def eventually(condition: Callable[[], bool], deadline_s: float = 30.0) -> None:
     until = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < until
@@ -52,9 +53,9 @@ def eventually(condition: Callable[[], bool], deadline_s: float = 5.0) -> None:
 
 
 def accept(listening: socket.socket) -> socket.socket:
-    listening.settimeout(5)
+    listening.settimeout(30)
     connection, _ = listening.accept()
-    connection.settimeout(5)
+    connection.settimeout(30)
     return connection
 
 
@@ -78,6 +79,7 @@ def test_many_guests_are_heard_apart(
 def test_what_is_said_in_pieces_is_told_in_batches(tmp_path: Path, heard: Heard) -> None:
     recorder = ConsoleRecorder(heard, hand_on_every_s=0.4)
     recorder.start()
+    began = time.monotonic()
     with listen(tmp_path / "a.sock") as listening:
         recorder.add("a", tmp_path / "a.sock")
         with accept(listening) as guest:
@@ -86,7 +88,7 @@ def test_what_is_said_in_pieces_is_told_in_batches(tmp_path: Path, heard: Heard)
                 time.sleep(0.01)
             eventually(lambda: len(heard.of("a")) == 80)
     recorder.stop()
-    assert 2 <= len(heard.calls) <= 5
+    assert 2 <= len(heard.calls) <= 3 + (time.monotonic() - began) / 0.4
 
 
 def test_a_lost_connection_is_made_again(
@@ -188,9 +190,14 @@ def test_it_costs_nothing_while_nobody_speaks(tmp_path: Path, recorder: ConsoleR
         used = resource.getrusage(resource.RUSAGE_SELF)
         return used.ru_utime + used.ru_stime
 
-    before = used_s()
-    time.sleep(1.0)
-    assert used_s() - before < 0.02
+    # what else this process has to do may fall into one of these seconds
+    for last in (False, False, True):
+        gc.collect()
+        before = used_s()
+        time.sleep(1.0)
+        if (used := used_s() - before) < 0.02:
+            break
+        assert not last, used
     for each in listening:
         each.close()
 

@@ -35,15 +35,22 @@ def empty_machine(path: Path) -> Iterator[Path]:
         process.wait()
 
 
+def answering(path: Path) -> Path:
+    """The same path, once qemu there has begun to answer; fails after a minute."""
+    assert qmp.query_status(path, timeout_s=60) == "prelaunch"
+    return path
+
+
 def test_a_machine_says_how_it_is(tmp_path: Path) -> None:
     with empty_machine(tmp_path / "qmp.sock") as path:
-        assert qmp.query_status(path) == "prelaunch"
+        assert qmp.query_status(answering(path)) == "prelaunch"
         qmp.execute(path, "cont")
         assert qmp.query_status(path) == "running"
 
 
 def test_a_refusal_has_qemus_own_words(tmp_path: Path) -> None:
     with empty_machine(tmp_path / "qmp.sock") as path:
+        answering(path)
         with pytest.raises(QmpFailed, match=r"refused no-such-command.*not been found"):
             qmp.execute(path, "no-such-command")
         with pytest.raises(QmpFailed, match="command-line. is missing"):
@@ -56,7 +63,8 @@ def test_many_are_asked_at_once_and_one_that_is_gone_spoils_nothing(tmp_path: Pa
         empty_machine(tmp_path / "a.sock") as a,
         empty_machine(tmp_path / "b.sock") as b,
     ):
-        answers = qmp.execute_many({"a": a, "b": b, "c": tmp_path / "none"}, "query-status")
+        asked = {"a": answering(a), "b": answering(b), "c": tmp_path / "none"}
+        answers = qmp.execute_many(asked, "query-status")
     assert list(answers) == ["a", "b", "c"]
     assert isinstance(answers["a"], dict)
     assert answers["a"]["status"] == "prelaunch"
@@ -69,7 +77,7 @@ def test_one_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(QmpFailed, match=r"within 0\.3 s"):
             qmp.query_status(tmp_path / "qmp.sock", timeout_s=0.3)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 4.5
 
 
 def test_a_connection_lost_before_the_command_is_made_again(tmp_path: Path) -> None:
@@ -90,6 +98,6 @@ def test_a_connection_lost_before_the_command_is_made_again(tmp_path: Path) -> N
     with listen(tmp_path / "qmp.sock") as listening:
         thread = threading.Thread(target=lose_one_then_answer, args=(listening,))
         thread.start()
-        assert qmp.query_status(tmp_path / "qmp.sock") == "paused"
-        thread.join(5)
+        assert qmp.query_status(tmp_path / "qmp.sock", timeout_s=60) == "paused"
+        thread.join(60)
     assert len(asked) == 2

@@ -1,4 +1,4 @@
-"""A clock that stands, keepers of templates to test with, and what a worker that was killed leaves of making one."""
+"""A standing clock, keepers of templates to test with, and what a killed worker leaves of one."""
 
 from __future__ import annotations
 
