@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from devices.qemu.errors import ProcessGone
 from fleetdash.deploy import records
 from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.processes import Process, start_command
@@ -118,12 +119,14 @@ def start(var: Path, checkout: Path) -> records.Record:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    record = records.write(run, NAME, process.pid)
-    until = time.monotonic() + START_DEADLINE_S
-    while time.monotonic() < until and process.poll() is None:
-        if states(run):
-            return record
-        time.sleep(0.05)
+    # one that has ended at once cannot be recorded
+    with contextlib.suppress(ProcessGone):
+        record = records.write(run, NAME, process.pid)
+        until = time.monotonic() + START_DEADLINE_S
+        while time.monotonic() < until and process.poll() is None:
+            if states(run):
+                return record
+            time.sleep(0.05)
     if process.poll() is None:
         process.kill()
         process.wait()

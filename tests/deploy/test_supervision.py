@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fleetdash.deploy import supervision
+from fleetdash.deploy import records, supervision
 from fleetdash.deploy.errors import DeployError
 from fleetdash.deploy.processes import Process
 
@@ -56,14 +57,23 @@ def test_a_path_may_have_any_name_and_what_happens_is_in_the_log_that_is_rotated
     assert (var / "log" / "supervisord.out").read_text() == ""
 
 
+@pytest.mark.parametrize("ended", ["soon", "at once"])
 def test_one_that_does_not_start_is_told_with_its_last_words_wherever_it_said_them(
-    var: Path, monkeypatch: pytest.MonkeyPatch
+    var: Path, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
     program, log = var / "python", var / "log" / "supervisord.log"
     program.write_text(f'#!/bin/sh\necho "too little memory" >>"{log}"\necho "a fault"; exit 1\n')
     program.chmod(0o755)
     log.write_text("of an earlier start\n")
     monkeypatch.setattr(sys, "executable", str(program))
+    write = records.write
+
+    def wait_and_write(run: Path, name: str, pid: int) -> records.Record:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return write(run, name, pid)
+
+    if ended == "at once":
+        monkeypatch.setattr(records, "write", wait_and_write)
     with pytest.raises(DeployError) as raised:
         supervision.start(var, var)
     assert str(raised.value).endswith("it said: too little memory\na fault")
