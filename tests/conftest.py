@@ -90,6 +90,8 @@ def redis_server(redis_process: str) -> Iterator[str]:
     from devices.services import bus
 
     bus.client.cache_clear()
+    # that another test's Redis went away is not this one's news
+    bus._away.clear()
     with redis.Redis.from_url(redis_process) as client:
         client.flushall()
         yield redis_process

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -19,6 +18,7 @@ from devices.host import kernel_settings, ksm_control
 from devices.qemu import confinement
 from fleetdash.deploy import guests, records
 from fleetdash.deploy.installation import Installation
+from tests.api.served import free_port
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("FLEETDASH_CACHE") or CHECKOUT / "var" / "cache")
@@ -170,13 +170,6 @@ def _control_groups(mountinfo: str, name: str) -> list[Path]:
     return [root / name for root in hierarchies(mountinfo) if (root / name).exists()]
 
 
-def a_free_port() -> int:
-    """A TCP port of the loopback that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def new_fleet() -> Fleet:
     """A fleet that is not started yet; what this checkout has built already is used again."""
     var = Path(tempfile.mkdtemp(prefix="fleetdash-"))
@@ -185,7 +178,7 @@ def new_fleet() -> Fleet:
         built = CHECKOUT / "var" / name
         if built.exists():
             subprocess.run(["cp", "-a", "--sparse=always", built, var / name], check=True)
-    return Fleet(var=var, port=a_free_port(), gateway_port=a_free_port())
+    return Fleet(var=var, port=free_port(), gateway_port=free_port())
 
 
 def remove(fleet: Fleet) -> None:

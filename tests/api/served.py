@@ -24,16 +24,21 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 START_S = 30.0
 
 
+_given_out: set[int] = set()
+
+
 def free_port() -> int:
     """A port of the loopback that nothing uses, below those the kernel gives out by itself.
 
-    A server that is restarted in a test finds it free again.
+    None is given out twice, and a server that is restarted in a test finds it free again.
     """
     while True:
         port = random.SystemRandom().randrange(20_000, 30_000)
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given_out:
+                _given_out.add(port)
+                return port
 
 
 @dataclass

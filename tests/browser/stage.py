@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import sqlite3
 import struct
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 import redis
 
 from devices.services import bus
+from tests.api.served import free_port
 from tests.lever_report import a_report
 from tests.live.conftest import PrivateRedis
 
@@ -54,14 +54,6 @@ outcomes = ("done", "failed", "cancelled")
 for device, outcome in zip(Device.objects.order_by("id"), outcomes):
     Target.objects.create(operation=asked, device=device, outcome=outcome, ended_at=now)
 """
-
-
-def free_port() -> int:
-    """A port that nobody has just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class Stage:

@@ -151,7 +151,10 @@ def test_an_address_without_tls_and_one_that_nobody_knows_are_said(run: Run) -> 
     thread.join(timeout=10)
     server.server_close()
     assert "does not speak TLS: is it http://" in no_tls.stderr
-    unknown = run("status", FLEETDASH_URL="http://fleet.invalid", FLEETDASH_TOKEN="x")
+    quick = "timeout:1 attempts:1"
+    unknown = run(
+        "status", FLEETDASH_URL="http://fleet.invalid", FLEETDASH_TOKEN="x", RES_OPTIONS=quick
+    )
     assert "No address is known for the name in http://fleet.invalid" in unknown.stderr
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from fleetdash.deploy import ports
 from fleetdash.deploy.errors import DeployError
-from tests.fleet import a_free_port
+from tests.api.served import free_port
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def taken() -> Iterator[int]:
 
 
 def test_a_taken_port_is_told_with_its_holder_and_its_setting(settings: Any, taken: int) -> None:
-    settings.PORT, settings.GATEWAY_PORT = taken, a_free_port()
+    settings.PORT, settings.GATEWAY_PORT = taken, free_port()
     with pytest.raises(DeployError) as raised:
         ports.check(ours=())
     sentence = str(raised.value)
@@ -40,12 +40,12 @@ def test_both_ports_are_told_at_once(settings: Any, taken: int) -> None:
 
 
 def test_a_port_held_by_a_process_that_will_be_replaced_is_free(settings: Any, taken: int) -> None:
-    settings.PORT, settings.GATEWAY_PORT = taken, a_free_port()
+    settings.PORT, settings.GATEWAY_PORT = taken, free_port()
     ports.check(ours=[os.getpid()])
 
 
 def test_one_port_cannot_be_both(settings: Any) -> None:
-    settings.PORT = settings.GATEWAY_PORT = a_free_port()
+    settings.PORT = settings.GATEWAY_PORT = free_port()
     with pytest.raises(DeployError, match="they must differ"):
         ports.check(ours=())
 
@@ -54,7 +54,7 @@ def test_one_port_cannot_be_both(settings: Any) -> None:
 def test_an_address_this_machine_does_not_have_is_told_with_its_own_setting(
     settings: Any, address: str
 ) -> None:
-    settings.BIND, settings.PORT, settings.GATEWAY_PORT = address, a_free_port(), a_free_port()
+    settings.BIND, settings.PORT, settings.GATEWAY_PORT = address, free_port(), free_port()
     with pytest.raises(DeployError, match=rf"on {address} cannot be opened: .*FLEETDASH_BIND\.$"):
         ports.check(ours=())
 
@@ -66,7 +66,7 @@ def test_a_port_one_may_not_open_is_told_with_the_ports_setting(
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(ports, "listen", refuse)
-    settings.PORT, settings.GATEWAY_PORT = 80, a_free_port()
+    settings.PORT, settings.GATEWAY_PORT = 80, free_port()
     with pytest.raises(DeployError, match="Permission denied. See FLEETDASH_PORT"):
         ports.check(ours=())
 
@@ -95,6 +95,6 @@ def test_devices_that_call_the_loopback_need_a_gateway_that_hears_there(
 
 
 def test_free_ports_are_no_trouble_and_stay_free(settings: Any) -> None:
-    settings.PORT, settings.GATEWAY_PORT = a_free_port(), a_free_port()
+    settings.PORT, settings.GATEWAY_PORT = free_port(), free_port()
     ports.check(ours=())
     ports.check(ours=())

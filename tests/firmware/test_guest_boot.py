@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from devices.firmware.artifact import FirmwareImage
+from tests.api.served import free_port
 from tests.firmware.running_guest import SECRET, RunningGuest, running
 from tests.firmware.stub_gateway import Seen, gateway
-from tests.fleet import a_free_port
 
 pytestmark = pytest.mark.guest
 UPGRADE = {"nerves_fw_active": "b", "upgrade_available": "1", "bootcount": "0"}
@@ -34,7 +34,7 @@ class Joined:
 
 @pytest.fixture(scope="module")
 def joined(firmware: FirmwareImage) -> Iterator[Joined]:
-    port = a_free_port()
+    port = free_port()
     with gateway(port, statuses=[401, 503]) as seen, running(firmware, port=port) as guest:
         *_, report = (seen.reports.get(timeout=90) for _ in range(3))
         handshake = seen.handshakes.get(timeout=90)
@@ -103,7 +103,7 @@ def test_its_link_lasts_comes_back_and_lets_it_be_rebooted(joined: Joined) -> No
 
 
 def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage) -> None:
-    port = a_free_port()
+    port = free_port()
     with (
         gateway(port) as seen,
         running(firmware, port=port, changes=UPGRADE | {"kept": "yes"}, both_slots=True) as guest,
@@ -131,7 +131,7 @@ def test_an_upgrade_that_never_validates_is_left_behind(firmware: FirmwareImage)
 
 
 def test_a_torn_environment_boots_the_slot_that_verifies(firmware: FirmwareImage) -> None:
-    port = a_free_port()
+    port = free_port()
     with (
         gateway(port) as seen,
         running(firmware, port=port, torn=True, both_slots=True, break_slot="a") as guest,
@@ -141,7 +141,7 @@ def test_a_torn_environment_boots_the_slot_that_verifies(firmware: FirmwareImage
 
 
 def test_an_empty_active_slot_gives_way_to_the_other(firmware: FirmwareImage) -> None:
-    port = a_free_port()
+    port = free_port()
     with (
         gateway(port) as seen,
         running(firmware, port=port, changes={"nerves_fw_active": "b"}) as guest,
@@ -159,7 +159,7 @@ def test_the_ab_rule_of_an_x64_device(
 ) -> None:
     """As far as its boot-loader goes: Linux is the same from there on."""
     changes = {**UPGRADE, "bootcount": bootcount, "kept": "yes"}
-    with running(x64_firmware, port=a_free_port(), changes=changes, both_slots=True) as guest:
+    with running(x64_firmware, port=free_port(), changes=changes, both_slots=True) as guest:
         guest.wait_for("Starting kernel")
         assert f"fleetdash: slot {starts}\n" in guest.console.replace("\r", "")
         assert f"fleetdash.slot={starts}" in guest.console
@@ -175,7 +175,7 @@ def test_where_no_slot_can_be_started_the_device_says_so_and_switches_off(
     x64_firmware: FirmwareImage,
 ) -> None:
     with running(
-        x64_firmware, port=a_free_port(), changes={"nerves_fw_active": "b"}, break_slot="a"
+        x64_firmware, port=free_port(), changes={"nerves_fw_active": "b"}, break_slot="a"
     ) as guest:
         guest.wait_for("fleetdash: no slot can be started")
         os.waitid(os.P_PID, guest.process.pid, os.WEXITED | os.WNOWAIT)

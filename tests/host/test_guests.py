@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import pytest
 
 from devices.host import guests
 from devices.host.guests import GuestSampler, Process
+from tests.open_files import open_files
 
 STAT = b"42 (qemu (a) b) R 1 42 42 0 -1 4 99 0 0 0 %d 5 0 0 20 0 4 0 93264 3133440 %d 18 0 0\n"
 
@@ -78,10 +78,6 @@ def test_a_zombie_is_gone(tmp_path: Path) -> None:
     write_stat(tmp_path, cpu=10, pages=0, state=b"Z")
     assert sampler.sample([Process(42, 93264)]) == [None]
     assert guests.start_time(42, tmp_path) is None
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def test_a_real_process_is_followed_to_its_end(heavy: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from devices.host import inventory
 from devices.host.endings import Ending
 from devices.poller.watch import PidfdWatch
+from tests.open_files import open_files
 from tests.poller.conftest import Sleepers, until
 
 # since Linux 6.15 (devices.host.endings)
@@ -175,9 +176,6 @@ def test_an_end_that_could_not_be_taken_in_is_told_again(
 
 
 def test_one_open_file_a_guest_and_none_left_over(ends: Ends, sleepers: Sleepers) -> None:
-    def open_files() -> int:
-        return len(os.listdir("/proc/self/fd"))
-
     before = open_files()
     watch = PidfdWatch(ends, boot_id=inventory.boot_id())
     watch.start()

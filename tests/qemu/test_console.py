@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import resource
 import socket
 import threading
@@ -13,6 +12,7 @@ import pytest
 
 from devices.qemu.console import KEPT_BYTES, ConsoleRecorder
 from devices.qemu.unix_socket import listen
+from tests.open_files import open_files
 
 
 class Heard:
@@ -164,7 +164,7 @@ def test_an_error_of_the_listener_is_survived(tmp_path: Path) -> None:
 
 
 def test_stopping_hands_on_what_is_left(tmp_path: Path, heard: Heard) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     recorder = ConsoleRecorder(heard, hand_on_every_s=60.0)
     recorder.start()
     with listen(tmp_path / "a.sock") as listening:
@@ -177,7 +177,7 @@ def test_stopping_hands_on_what_is_left(tmp_path: Path, heard: Heard) -> None:
             recorder.stop()
             assert heard.of("a") == b"onetwo"
         recorder.add("b", tmp_path / "a.sock")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_it_costs_nothing_while_nobody_speaks(tmp_path: Path, recorder: ConsoleRecorder) -> None:

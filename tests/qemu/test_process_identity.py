@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -11,6 +10,7 @@ import pytest
 
 from devices.qemu.errors import ProcessGone
 from devices.qemu.process_identity import ProcessIdentity, end_all
+from tests.open_files import open_files
 
 DEAF = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -60,7 +60,7 @@ def test_the_same_number_is_not_the_same_process(change: str) -> None:
 
 
 def test_no_descriptor_is_left() -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     with child("sleep", "60") as process:
         identity = ProcessIdentity.of(process.pid)
         identity.signal(signal.SIGSTOP)
@@ -69,7 +69,7 @@ def test_no_descriptor_is_left() -> None:
             stranger.open_pidfd()
         identity.signal(signal.SIGCONT)
         assert end_all([identity, stranger], deadline_s=5.0) == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_one_that_does_not_listen_is_killed() -> None:

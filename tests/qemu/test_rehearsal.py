@@ -21,8 +21,8 @@ from devices.qemu.process_identity import end_all
 from devices.qemu.shape import Shape
 from devices.qemu.template import Template
 from devices.qemu.unix_socket import connect
+from tests.api.served import free_port
 from tests.firmware.stub_gateway import Seen, gateway
-from tests.fleet import a_free_port
 from tests.qemu.conftest import KEY
 
 pytestmark = pytest.mark.guest
@@ -47,7 +47,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(firmware: FirmwareImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
-    port = a_free_port()
+    port = free_port()
     with gateway(port) as seen:
         who = replace(identity(0, port, template=True), template="rehearse")
         made = template.make(
@@ -155,7 +155,7 @@ def test_clones_of_a_rehearsed_template_draw_numbers_of_their_own(stage: Stage) 
 
 
 def test_a_rehearsal_that_fails_says_so_and_freezes_again(stage: Stage) -> None:
-    nobody = replace(identity(21, a_free_port()), template="rehearse")
+    nobody = replace(identity(21, free_port()), template="rehearse")
     who = stage.launch(nobody)
     guest = clone(who, stage.template, Confinement())
     assert "fleetdash: rehearsal failed: the report" in wait_until_ready(who)

@@ -21,6 +21,7 @@ from devices.qemu.guest_folder import GuestFolder
 from devices.qemu.launch import BootloaderFiles, Confinement, Launch
 from devices.qemu.shape import Shape
 from devices.qemu.spec import Bootloader, GuestSpec, TemplateStart, WarmStart
+from tests.open_files import open_files
 
 KEY = "0" * 32
 PUNCH_HOLE_KEEP_SIZE = 3
@@ -81,10 +82,10 @@ def test_a_damaged_part_is_a_bad_template(folder: Path, name: str, offset: int) 
     with (folder / name).open("r+b") as file:
         file.seek(offset)
         file.write(b"!")
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     with pytest.raises(BadTemplate, match="damaged"):
         template.load(folder, key=KEY)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_one_made_for_something_else_is_a_bad_template(folder: Path) -> None:

@@ -17,6 +17,7 @@ from devices.services import (
     launching,
     reaping,
     retention,
+    strangers,
     tending,
     transitions,
 )
@@ -120,8 +121,12 @@ def test_what_is_no_guests_folder_is_left_alone(host: Host) -> None:
 
 
 def test_the_disks_of_another_database_are_left_alone(
-    host: Host, begin: Begin, caplog: pytest.LogCaptureFixture
+    host: Host,
+    begin: Begin,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(strangers, "_told", set())
     guest = begin(Device(serial="fd-900001"))
     running, off, stray = (GuestFolder(guests.folder(f"fd-90000{n}")) for n in (1, 2, 3))
     off.create()
