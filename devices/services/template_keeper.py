@@ -110,16 +110,19 @@ class Keeper:
         )
         self._thread.start()
 
-    def release(self) -> None:
-        """Let go of a template nobody uses, after a while, or at once when memory is short.
+    def release(self, *, in_use: bool) -> None:
+        """Let go of a template nobody asks for, unless devices of its sort are `in_use` here.
 
-        Its memory and processes go, its files stay: from them it is loaded in a moment. What a
-        killed worker left of making one is ended, too.
+        After a while, or at once when memory is short; its files stay, to be loaded again in a
+        moment. What a killed worker left of making one is ended in any case.
         """
         with self._lock:
             if not self._is_idle():
                 return
             if self.ready is not None or self.said is not None:
+                if in_use:
+                    self.unused_since = None
+                    return
                 now = time.monotonic()
                 self.unused_since = now if self.unused_since is None else self.unused_since
                 if now - self.unused_since < KEEP_UNUSED_S and not template_room.is_short():

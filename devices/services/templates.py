@@ -65,21 +65,21 @@ def prepare(host_name: str) -> None:
             keeper.say_again(host_name)
         if host is None:
             continue
-        if not _is_wanted(host, architecture):
-            keeper.release()
+        usual = architecture == architectures.DEFAULT
+        starts = set() if usual else _starts(host, architecture)
+        # it takes memory and half a minute of a core: an unusual one is made for clones only
+        if not usual and Device.Start.WARM not in starts:
+            keeper.release(in_use=bool(starts))
             if said is not None and keeper.said is None:  # it may be a former worker's word
                 bus.forget_template_status(host_name, architecture)
         elif (firmware := architectures.newest_firmware(architecture)) is not None:
             _prepare(host, firmware, keeper)
 
 
-def _is_wanted(host: Host, architecture: str) -> bool:
-    """A template takes memory and half a minute of a core: only what is used has one."""
-    if architecture == architectures.DEFAULT:
-        return True
-    return Device.objects.filter(
-        host=host, state__in=LIVING, start=Device.Start.WARM, firmware__architecture=architecture
-    ).exists()
+def _starts(host: Host, architecture: str) -> set[str]:
+    """How the devices of an architecture that are here were started."""
+    rows = Device.objects.filter(host=host, state__in=LIVING, firmware__architecture=architecture)
+    return set(rows.order_by().values_list("start", flat=True).distinct())
 
 
 def _prepare(host: Host, firmware: Firmware, keeper: Keeper) -> None:

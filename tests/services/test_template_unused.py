@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from devices.models import Host
 from devices.qemu.template import Template
 from devices.services import bus, guests, template_keeper, template_room, templates
 from devices.services.template_keeper import Keeper
-from tests.rows import a_host
+from tests.rows import a_device, a_firmware, a_host
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "folder")]
 
@@ -58,6 +59,17 @@ def test_a_template_that_is_used_again_is_kept(unused: Keeper) -> None:
     assert unused.unused_since is None
 
 
+def test_a_template_is_kept_for_what_is_added_to_devices_that_started_cold(
+    unused: Keeper,
+) -> None:
+    """As those did that came while it was made."""
+    host = Host.objects.get()
+    a_device(host, start="cold", firmware=a_firmware(architecture="x64"))
+    unused.unused_since = float("-inf")
+    assert prepared(unused)
+    assert unused.unused_since is None
+
+
 def test_a_template_nobody_uses_is_let_go_at_once_when_memory_runs_short(
     unused: Keeper, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,11 +89,14 @@ def test_a_template_in_the_making_is_not_let_go(unused: Keeper) -> None:
 
 
 @pytest.mark.parametrize("left_behind", ["x64"], indirect=True)
+@pytest.mark.parametrize("cold_devices", [0, 1])
 def test_what_a_killed_worker_left_is_ended_though_nobody_wants_a_template(
-    left_behind: list[subprocess.Popen[bytes]],
+    left_behind: list[subprocess.Popen[bytes]], cold_devices: int
 ) -> None:
     """Nor is there one: its last word was the former worker's."""
-    a_host("here")
+    host = a_host("here")
+    for _ in range(cold_devices):
+        a_device(host, start="cold", firmware=a_firmware(architecture="x64"))
     bus.keep_template_status("here", {"state": "ready", "sentence": "", "at": 0.0}, "x64")
     assert not prepared(templates.keepers["x64"])
     assert [process.poll() for process in left_behind] == [-15, -15]
