@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_safe
 
 from devices.live import fragments, words
@@ -46,7 +47,7 @@ def device_list(request: HttpRequest) -> HttpResponse:
     """A page of devices; a strange parameter falls back to its default."""
     look = Look.parse(request.GET)
     page = listing.devices(look, _whole(request.GET.get("page", "")))
-    context = _listing(look, page)
+    context = _listing(look, page) | {"session": _session(request)}
     piece = is_htmx(request) and request.headers.get("HX-Target") == "listing"
     if not piece:
         user = cast(AbstractBaseUser, request.user)
@@ -74,6 +75,11 @@ def count(request: HttpRequest) -> HttpResponse:
     """How many an act on all that match would mean now, as plain text."""
     number = bulk.how_many(Filter.parse(request.GET, strict=True))
     return HttpResponse(str(number), content_type="text/plain; charset=utf-8")
+
+
+def _session(request: HttpRequest) -> str:
+    """A word for the session that asks, by which a page knows it again; not the key to it."""
+    return salted_hmac("fleetdash.list", request.session.session_key or "").hexdigest()[:16]
 
 
 def _address(look: Look, page: int = 1) -> str:

@@ -1,5 +1,6 @@
 // Which devices of the list are selected: some, by their serials, or all that match.
 import { on, tell } from "./bus.js";
+import { keep, kept } from "./kept-selection.js";
 
 let picked = new Set(), all = false, from = null, query = null;
 
@@ -97,12 +98,15 @@ on("unselect", clear);
 
 // Other devices are listed: what was selected stays while the same are meant.
 function follow() {
-  const now = listing()?.dataset.query;
+  const list = listing()?.dataset, now = list?.query;
   if (now === undefined) return;
-  if (query !== null && now !== query) { picked = new Set(); all = false; }
+  if (query === null) picked = new Set(kept(list));
+  else if (now !== query) { picked = new Set(); all = false; }
   query = now;
   show();
 }
 
 document.addEventListener("htmx:afterSwap", follow);
+// not all that match, which may be others when the page is seen again
+addEventListener("pagehide", () => { if (query !== null) keep(listing().dataset, all ? [] : [...picked]); });
 follow();

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import violations
+from tests.browser.chromium import log_in
 from tests.browser.conftest import Complaints
-from tests.browser.stage import Stage
+from tests.browser.stage import PASSWORD, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -156,3 +157,45 @@ def test_back_to_the_list_shows_it_as_it_is_now(listed: Page) -> None:
     listed.go_back()
     expect(listed.locator("tbody tr", has=link).locator(".tag")).to_have_text(["seen"])
     expect(link).to_be_in_viewport()  # as far down as it was left
+
+
+def test_what_is_selected_outlives_a_look_at_a_device_and_no_session(
+    listed: Page, stage: Stage, complaints: Complaints
+) -> None:
+    told, bar, live = (listed.locator(f"#{id}") for id in ("bulk-told", "bulk", "connection-word"))
+    box(listed, 28).check()
+    listed.locator("#page-next").click()
+    box(listed, 0).check()
+    expect(told).to_have_text("2 selected")
+    listed.go_back()
+    expect(box(listed, 28)).to_be_checked()
+    expect(told).to_have_text("2 selected")
+    box(listed, 27).check()
+    listed.get_by_role("link", name="fd-000028").click()
+    listed.wait_for_url("**/devices/fd-000028/")
+    listed.go_back()
+    expect(told).to_have_text("3 selected")
+    expect(box(listed, 27)).to_be_checked()
+
+    # other devices are listed, and the list anew
+    listed.goto(stage.url + "/devices/?q=fd-00002")
+    listed.go_back()
+    expect(live).to_have_text("live", timeout=20_000)
+    expect(box(listed, 28)).not_to_be_checked()
+    expect(bar).to_be_hidden()
+    box(listed, 28).check()
+    listed.locator(".places").get_by_role("link", name="Devices").click()
+    listed.wait_for_url("**/devices/")
+    expect(live).to_have_text("live", timeout=20_000)
+    expect(bar).to_be_hidden()
+
+    # somebody else's are not one's own
+    box(listed, 28).check()
+    listed.context.clear_cookies()
+    log_in(listed, stage.url, PASSWORD)
+    listed.evaluate("history.go(-2)")
+    listed.wait_for_url("**/devices/")
+    expect(live).to_have_text("live", timeout=20_000)
+    expect(box(listed, 28)).not_to_be_checked()
+    expect(bar).to_be_hidden()
+    assert complaints == []

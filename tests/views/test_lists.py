@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -54,6 +55,21 @@ def test_htmx_gets_the_list_alone(client: Client, fleet_host: Any) -> None:
     headers = {"HX-Request": "true", "HX-Target": "listing"}
     piece = client.get("/devices/", headers=headers).content.decode()
     assert piece.lstrip().startswith('<div id="listing"') and "<html" not in piece
+
+
+def test_a_list_says_for_which_session_it_is_and_not_its_key(
+    client: Client, anna: User, fleet_host: Any
+) -> None:
+    def said(browser: Client) -> str:
+        page = browser.get("/devices/").content.decode()
+        assert str(browser.session.session_key) not in page
+        found = re.search(r'data-session="(\w{16,})"', page)
+        assert found
+        return found[1]
+
+    other = Client()
+    other.force_login(anna)
+    assert said(client) == said(client) != said(other)
 
 
 def rows_of(client: Client, query: str) -> list[str]:
