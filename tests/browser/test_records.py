@@ -196,7 +196,7 @@ def test_devices_of_an_operation_that_has_ended_are_followed(
     )
     try:
         stage.change(0, "offline")
-        expect(first).to_have_text("offline", timeout=15_000)
+        expect(first).to_have_text("offline")
         # while nobody listens one goes, and its place is another's
         member.keyboard.press("p")
         expect(member.locator("#stale-age")).to_have_text("PAUSED")
@@ -204,9 +204,9 @@ def test_devices_of_an_operation_that_has_ended_are_followed(
         for state in ("gone", "requested", "off"):
             stage.publish(1, state)
         member.keyboard.press("p")
-        expect(second).to_have_text("gone", timeout=15_000)
+        expect(second).to_have_text("gone")
         stage.change(0, "online")
-        expect(first).to_have_text("online", timeout=15_000)
+        expect(first).to_have_text("online")
         expect(second).to_have_text("gone")
     finally:
         stage.change(0, "online")
