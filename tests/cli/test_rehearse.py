@@ -15,6 +15,7 @@ from tests.cli.test_fleet import asleep, eventually_requested
 
 # what worker and gateway do with rows, without a guest
 WORKER = """
+import time
 import django
 django.setup()
 from devices.models import Device
