@@ -134,8 +134,9 @@ def _hosts(
 ) -> Rendered:
     if not samples:
         return Rendered(())
-    samples = {**dict.fromkeys(hosts.names()), **samples}
-    return _one(HOSTS, "live/hosts.html", panels.hosts(samples, online_per_s, online_each_s))
+    # one that was forgotten is still in the hub's memory
+    known = {name: samples.get(name) for name in hosts.names()}
+    return _one(HOSTS, "live/hosts.html", panels.hosts(known, online_per_s, online_each_s))
 
 
 def _capacity() -> Rendered:

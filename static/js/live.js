@@ -34,7 +34,7 @@ function swap(html) {
 
 function reloadOnce() {
   const last = Number(sessionStorage.getItem("reloaded") || 0);
-  if (Date.now() - last < 120_000) return; // old scripts may come from a cache for a minute
+  if (Date.now() - last < 120_000) return; // it did not help
   sessionStorage.setItem("reloaded", String(Date.now()));
   location.reload();
 }

@@ -89,17 +89,20 @@ def test_the_bar_is_shared_out_whole() -> None:
 
 
 def test_pressure_where_there_is_any() -> None:
+    a_host("here")
     psi = {"cpu_some": 12.4, "memory_some": 0.0, "memory_full": 0.0, "io_some": 3.0, "io_full": 0.0}
     html = _render(fragments.HOSTS, here=_sample(psi=psi))[fragments.HOSTS].html
     assert "12 <small>% CPU" in html
 
 
 def test_a_silent_host_is_said_to_be_silent() -> None:
-    a_host("here")
-    a_host("there")
+    for name in ("here", "there", "elsewhere"):
+        a_host(name)
     html = fragments.render(
-        frozenset({fragments.HOSTS}), {"here": None, "elsewhere": _sample()}, 0.5
+        frozenset({fragments.HOSTS}),
+        {"here": None, "elsewhere": _sample(), "forgotten": _sample()}, 0.5
     ).fragments[0].html
+    assert "forgotten" not in html
     for name in ("here", "there", "elsewhere"):
         assert html.count(f"<small>{name}</small>") == 5
     assert html.count("no sample") == 10
