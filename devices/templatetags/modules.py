@@ -22,17 +22,23 @@ def module_preloads() -> SafeString:
 
     Without them it learns of each from the one before, seven deep: as many ways to the server.
     """
-    names = imported(settings.BASE_DIR / "static/js", "main.js")
+    # where they are collected: readable for the web process, and of one version with the names
+    names = imported(settings.STATIC_ROOT / "js", "main.js")
     links = ((static(f"js/{name}"),) for name in names)
     return format_html_join("\n", '<link rel="modulepreload" href="{}">', links)
 
 
 @functools.cache
 def imported(folder: Path, main: str) -> tuple[str, ...]:
-    """The modules that `main` imports, directly or not, each once; `main` is not among them."""
+    """The modules that `main` imports, directly or not, each once; `main` is not among them.
+
+    None where nothing was collected: a page does without them.
+    """
     found = {main: None}
     for name in (waiting := [main]):
-        new = [each for each in _IMPORTED.findall((folder / name).read_text()) if each not in found]
+        script = folder / name
+        text = script.read_text() if script.exists() else ""
+        new = [each for each in _IMPORTED.findall(text) if each not in found]
         found.update(dict.fromkeys(new))
         waiting += dict.fromkeys(new)
     return tuple(found)[1:]
