@@ -22,11 +22,13 @@ function attempt(address) {
   return made;
 }
 
-async function resume(keeper) {
-  const there = await knock();
-  const waitMs = refusedDelay(refused);
+// A server that answers the first knock was there and has refused something. One that is away has not:
+// it is knocked at until it is back, and that is the moment.
+async function resume(keeper, vain = 0) {
+  if (!await knock()) { setTimeout(resume, delay(vain), keeper, vain + 1); return; }
+  if (vain) { keeper.reconnect(); return; }
+  setTimeout(() => keeper.reconnect(), refusedDelay(refused));
   refused += 1;
-  setTimeout(() => { if (there) keeper.reconnect(); else resume(keeper); }, waitMs);
 }
 
 // A connection is there.

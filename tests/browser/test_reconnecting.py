@@ -19,6 +19,20 @@ DELAYS = """async (name) => {
   Math.random = random;
   return delays;
 }"""
+# an end that the server wanted: which waits, in ms, until the attempt, when so many knocks find nobody
+WAITS = """async ([ends, nobody]) => {
+  const { ended } = await import("/static/js/attempts.js");
+  const later = window.setTimeout, waits = [];
+  window.setTimeout = (act, ms, ...given) => { waits.push(ms); return later(act, 0, ...given); };
+  Math.random = () => 1;
+  window.fetch = async () => {
+    nobody -= 1;
+    if (nobody >= 0) throw new TypeError("nobody is there");
+    return { status: 200 };
+  };
+  for (let n = 0; n < ends; n += 1) await new Promise((reconnect) => ended(1008, { reconnect }));
+  return waits;
+}"""
 KNOCK = "async () => (await import('/static/js/knock.js')).knock()"
 
 
@@ -44,6 +58,12 @@ def test_a_refused_word_costs_a_moment_and_not_the_page(member: Page, stage: Sta
     member.route("**" + ADDRESS, lambda route: route.fulfill(status=told.pop(0)))
     assert member.evaluate(KNOCK) is True
     assert member.evaluate(KNOCK) is False
+
+
+def test_a_server_that_is_away_has_not_refused_anything(page: Page, stage: Stage) -> None:
+    page.goto(stage.url + "/login/")  # no connection of its own
+    assert page.evaluate(WAITS, [1, 9]) == [1000, 2000, 4000, *[8000] * 6]
+    assert page.evaluate(WAITS, [3, 0]) == [1000, 2000, 4000]
 
 
 def test_after_a_long_outage_it_is_back_within_seconds(member: Page, stage: Stage) -> None:
