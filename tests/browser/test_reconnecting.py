@@ -19,7 +19,8 @@ DELAYS = """async (name) => {
   Math.random = random;
   return delays;
 }"""
-# an end that the server wanted: which waits, in ms, until the attempt, when so many knocks find nobody
+# The waits, in ms, until so many connections that the server ended are made again, where so many
+# knocks find nobody.
 WAITS = """async ([ends, nobody]) => {
   const { ended } = await import("/static/js/attempts.js");
   const later = window.setTimeout, waits = [];
