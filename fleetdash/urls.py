@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/", lists.device_list, name="devices"),
     path("devices/act", bulk.act, name="act"),
     path("devices/count", lists.count, name="device_count"),
+    path("devices/still-listed", bulk.still_listed, name="still_listed"),
     path("devices/views/save", saved_views.save, name="save_view"),
     path("devices/views/<int:view_id>/forget", saved_views.forget, name="forget_view"),
     path("devices/add", fleet.add, name="add"),

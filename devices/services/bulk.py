@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from devices.errors import BadRequest
 from devices.models import Operation
 from devices.services import acting, matching
+from devices.services.asking import MOST
 from devices.services.matching import Filter
 from devices.states import State
 
@@ -17,6 +18,18 @@ from devices.states import State
 def how_many(wanted: Filter) -> int:
     """How many devices an act on all that match would mean now; nothing is done to gone ones."""
     return matching.queryset(wanted).exclude(state=State.GONE).count()
+
+
+def still_listed(serials: Sequence[str], wanted: Filter) -> list[str]:
+    """Those of the serials, in their order, whose devices match and are not gone.
+
+    Raises BadRequest when they are more than can be acted on at once.
+    """
+    if len(serials) > MOST:
+        raise BadRequest(f"Select at most {MOST:,} devices.")
+    found = matching.queryset(wanted).exclude(state=State.GONE).filter(serial__in=serials)
+    listed = set(found.values_list("serial", flat=True))
+    return [serial for serial in serials if serial in listed]
 
 
 def on_these(

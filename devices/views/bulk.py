@@ -1,9 +1,9 @@
-"""The bar under the list: one act on the selected devices."""
+"""The bar under the list: the selected devices, and one act on them."""
 
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
@@ -18,6 +18,14 @@ Kind = Operation.Kind
 KINDS = frozenset(
     {Kind.TAG, Kind.REBOOT, Kind.POWER_ON, Kind.SHUT_DOWN, Kind.POWER_OFF, Kind.REMOVE}
 )
+
+
+@require_POST  # they may be more than an address holds; nothing is changed
+@says_errors
+def still_listed(request: HttpRequest) -> HttpResponse:
+    """Which of `serials` (apart by commas) the list of the address's query has now, as JSON."""
+    wanted = Filter.parse(request.GET, strict=True)
+    return JsonResponse({"serials": bulk.still_listed(_serials(request.POST), wanted)})
 
 
 @require_POST
@@ -42,14 +50,17 @@ def act(request: HttpRequest) -> HttpResponse:
             actor=actor, parameters=parameters, idempotency_key=key,
         )
     else:
-        serials = list(dict.fromkeys(filter(None, given.get("serials", "").split(","))))
         operation = bulk.on_these(
-            kind, serials, actor=actor, parameters=parameters, idempotency_key=key
+            kind, _serials(given), actor=actor, parameters=parameters, idempotency_key=key
         )
     if not is_htmx(request):
         return redirect("devices")
     text = f"{words.doing(operation.kind, words.devices(operation.count))}."
     return toast(request, text, kind="done", operation=operation.id)
+
+
+def _serials(given: QueryDict) -> list[str]:
+    return list(dict.fromkeys(filter(None, given.get("serials", "").split(","))))
 
 
 def _confirmed(given: QueryDict) -> int:

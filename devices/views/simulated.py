@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from devices.views.sentences import sentence
 
 SENTENCE = "This fleet is simulated: none of its devices exists, so nothing can be done to them."
-ALLOWED = ("/login/", "/logout/")
+ALLOWED = ("/login/", "/logout/", "/devices/still-listed")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

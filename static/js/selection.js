@@ -1,8 +1,10 @@
 // Which devices of the list are selected: some, by their serials, or all that match.
 import { on, tell } from "./bus.js";
-import { keep, kept } from "./kept-selection.js";
+import { keep, kept, stillListed } from "./kept-selection.js";
+import { toast } from "./toasts.js";
 
 let picked = new Set(), all = false, from = null, query = null;
+let returning = []; // selected before, while the server is asked which of them are still listed
 
 const listing = () => document.getElementById("listing");
 const boxes = () => [...document.querySelectorAll("#listing td.pick input")];
@@ -17,11 +19,13 @@ export function clear() {
   picked = new Set();
   all = false;
   from = null;
+  returning = [];
   show();
 }
 
 export function selectAll() {
   all = true;
+  returning = [];
   show();
 }
 
@@ -96,17 +100,39 @@ on("select", () => {
 });
 on("unselect", clear);
 
+function saidOf(before, listed) {
+  if (!listed) return "The server did not say which of the devices that were selected are still listed. None is selected: select them again.";
+  const left = before.length - listed.length;
+  return left && `${left} of ${before.length} selected ${left === 1 ? "is" : "are"} no longer in this list.`;
+}
+
+// Devices that were selected when the list was left are so again, as far as it still has them.
+async function restore(before) {
+  if (!before.length) return;
+  returning = before;
+  const listed = await stillListed(before, query);
+  if (returning !== before) return; // let go of meanwhile
+  returning = [];
+  for (const serial of listed || []) picked.add(serial);
+  const said = saidOf(before, listed);
+  if (said) toast(said, listed ? "note" : "error");
+  show();
+}
+
 // Other devices are listed: what was selected stays while the same are meant.
 function follow() {
   const list = listing()?.dataset, now = list?.query;
   if (now === undefined) return;
-  if (query === null) picked = new Set(kept(list));
-  else if (now !== query) { picked = new Set(); all = false; }
+  const first = query === null;
+  if (!first && now !== query) { picked = new Set(); all = false; returning = []; }
   query = now;
   show();
+  if (first) restore(kept(list));
 }
 
 document.addEventListener("htmx:afterSwap", follow);
 // not all that match, which may be others when the page is seen again
-addEventListener("pagehide", () => { if (query !== null) keep(listing().dataset, all ? [] : [...picked]); });
+addEventListener("pagehide", () => {
+  if (query !== null) keep(listing().dataset, all ? [] : [...new Set([...picked, ...returning])]);
+});
 follow();

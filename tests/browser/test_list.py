@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.axe import violations
 from tests.browser.chromium import log_in
 from tests.browser.conftest import Complaints
+from tests.browser.held import Held
 from tests.browser.stage import PASSWORD, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -199,3 +200,37 @@ def test_what_is_selected_outlives_a_look_at_a_device_and_no_session(
     expect(box(listed, 28)).not_to_be_checked()
     expect(bar).to_be_hidden()
     assert complaints == []
+
+
+def test_what_left_the_list_meanwhile_is_not_selected_again(
+    listed: Page, stage: Stage, complaints: Complaints
+) -> None:
+    told, bar, toasts = (listed.locator(f"#{id}") for id in ("bulk-told", "bulk", "toasts"))
+    listed.goto(stage.url + "/devices/?q=fd-00001&state=online")
+    for number in (13, 14, 15):
+        box(listed, number).check()
+    listed.get_by_role("link", name="fd-000015").click()
+    listed.wait_for_url("**/devices/fd-000015/")
+    asked = Held(listed, "**/devices/still-listed?*")
+    stage.keep(13, "gone")
+    stage.keep(14, "failed", slot=14)
+    try:
+        listed.go_back()
+        asked.nth(0)
+        expect(box(listed, 15)).not_to_be_checked()
+        expect(bar).to_be_hidden()
+        # who goes on meanwhile asks again when back
+        listed.reload()
+        asked.nth(1).continue_()
+        expect(toasts).to_have_text("2 of 3 selected are no longer in this list.")
+        expect(told).to_have_text("1 selected")
+        expect(box(listed, 15)).to_be_checked()
+
+        listed.reload()
+        asked.nth(2).fulfill(status=502)
+        expect(toasts).to_contain_text("The server did not say")
+        expect(bar).to_be_hidden()
+    finally:
+        stage.keep(13, "online", slot=13)
+        stage.keep(14, "online", slot=14)
+    assert [text for text in complaints if "502" not in text] == []

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from devices.models import Tag
+from devices.models import Device, Tag
 from devices.states import State
 from devices.views.device import command_lines
+from devices.views.simulated import refuse_changes
 from tests.rows import a_device
 from tests.views.conftest import Outside
 
@@ -140,6 +142,32 @@ def test_what_matches_is_counted_and_nonsense_is_not_guessed_at(client: Client) 
     assert client.get("/devices/count?tag=lab").content == b"2"
     assert client.get("/devices/count").content == b"3"
     assert client.get("/devices/count?state=asleep").status_code == 422
+
+
+@pytest.mark.usefixtures("three")
+def test_of_devices_that_were_selected_those_still_listed_are_told(
+    client: Client, htmx: Any, fleet_host: Any
+) -> None:
+    def still(query: str, *serials: str) -> Any:
+        return htmx(f"/devices/still-listed?{query}", {"serials": ",".join(serials)})
+
+    a_device(fleet_host, serial="sn-gone", state=State.GONE, slot=None)
+    listed = rows_of(client, "")
+    assert sorted(still("", *listed, "sn-gone", "nobody").json()["serials"]) == sorted(listed)
+    assert still("state=gone", "sn-gone").json() == {"serials": []}
+    # one of them has left the filter since
+    before = rows_of(client, "state=online")
+    Device.objects.filter(serial=before[0]).update(state=State.FAILED)
+    assert sorted(still("state=online", *before).json()["serials"]) == sorted(before[1:])
+    assert still("").json() == {"serials": []}
+    assert still("state=asleep", *listed).status_code == 422
+    assert still("", *(f"sn-{n}" for n in range(10_001))).status_code == 422
+    assert client.get("/devices/still-listed").status_code == 405
+
+
+def test_a_simulated_fleet_answers_what_is_only_asked() -> None:
+    answer = refuse_changes(lambda request: HttpResponse(b"told"))
+    assert answer(RequestFactory().post("/devices/still-listed")).content == b"told"
 
 
 def test_views_are_saved_shown_and_forgotten(client: Client, htmx: Any) -> None:
