@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from pathlib import Path
 
 # while it is there, nobody starts the supervisor again
 _STOPPING = "stopping"
 _START = "start"
-# the start that came to its end last: all answered, and the accounts are there
-_FINISHED = "finished"
+# the start that has not come to its end: not all have answered, or there are no accounts yet
+_UNFINISHED = "unfinished"
 
 
 def stop_restarting(run: Path) -> None:
@@ -31,22 +30,25 @@ def is_stopping(run: Path) -> bool:
 def begin(run: Path) -> str:
     """Write down that the fleet is started anew; gives the name of this start."""
     name = uuid.uuid4().hex
+    (run / _UNFINISHED).write_text(name)
     (run / _START).write_text(name)
     return name
 
 
 def finish(run: Path) -> None:
-    """Write down that the present start has come to its end; a container has none."""
-    with contextlib.suppress(FileNotFoundError):
-        (run / _FINISHED).write_text((run / _START).read_text())
+    """Write down that the present start has come to its end."""
+    (run / _UNFINISHED).unlink(missing_ok=True)
 
 
 def is_finished(run: Path) -> bool:
-    """Whether the present start has come to its end."""
+    """Whether the present start has come to its end, as far as is known.
+
+    One by code that wrote no end down counts as such.
+    """
     try:
-        return (run / _FINISHED).read_text() == (run / _START).read_text()
+        return (run / _UNFINISHED).read_text() != (run / _START).read_text()
     except FileNotFoundError:
-        return False
+        return True
 
 
 def is_over(run: Path, start: str) -> bool:

@@ -59,7 +59,8 @@ def test_a_start_that_was_interrupted_before_the_accounts_is_gone_on_with(fleet:
     token = fleet.token
     stale = {"url": "http://127.0.0.1:1", "token": token}
     (fleet.var / "secrets" / "cli.json").write_text(json.dumps(stale))
-    (fleet.var / "run" / "finished").write_text("an earlier start")
+    run = fleet.var / "run"
+    (run / "unfinished").write_text((run / "start").read_text())
     output = fleet.up()
     assert "did not come to its end" in output
     assert f"runs already: {fleet.url}" in output

@@ -131,6 +131,16 @@ def test_a_start_that_did_not_come_to_its_end_is_gone_on_with(
     assert completed == ["--complete"]
 
 
+def test_a_fleet_of_code_that_wrote_no_end_down_is_not_called_interrupted(
+    here: Installation, progress: Progress, out: io.StringIO, completed: list[str]
+) -> None:
+    (here.run / "start").write_text("of older code")
+    cli_file.write(here.var, cli_file.Access("http://here:8000", "token"))
+    bringing_up.complete(here, progress, -1)
+    assert completed == []
+    assert out.getvalue() == "fleetdash runs already: http://here:8000\n"
+
+
 def test_a_fleet_whose_token_was_lost_gets_another(
     here: Installation, progress: Progress, completed: list[str]
 ) -> None:
