@@ -45,6 +45,15 @@ def listen(host: str, port: int) -> socket.socket:
     return opened
 
 
+def can_listen(host: str) -> bool:
+    """Whether this machine has that address: a port of it can be opened."""
+    try:
+        listen(host, 0).close()
+    except OSError:
+        return False
+    return True
+
+
 def refusal(host: str, port: int, setting: str, error: OSError) -> str:
     """A sentence for what `listen` raised, other than a port that is taken."""
     named = setting if error.errno == errno.EACCES else setting.replace("_PORT", "_BIND")

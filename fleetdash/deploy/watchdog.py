@@ -50,7 +50,10 @@ def to_end(silent_s: Mapping[str, float]) -> list[str]:
 
 
 class Progress:
-    """For how long each process has shown none; the time Redis is away counts for nobody."""
+    """For how long each process has shown none.
+
+    The time in which Redis is away, or takes nothing in, counts for nobody.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._silent_s = dict.fromkeys(names, 0.0)
@@ -74,10 +77,15 @@ class Progress:
 
 
 def _beating(names: list[str]) -> set[str]:
-    """Those whose heartbeat is in Redis; all of them while it is away."""
+    """Those whose heartbeat is in Redis; all of them while none can come in.
+
+    A Redis whose disk or memory is full refuses heartbeats and answers whoever reads them.
+    """
     if not names:
         return set()
+    own = bus.heartbeat_key("watchdog", settings.HOST_NAME)
     try:
+        bus.client().set(own, str(time.time()), ex=bus.HEARTBEAT_S)
         beats = bus.client().mget([bus.heartbeat_key(name, settings.HOST_NAME) for name in names])
     except redis.RedisError:
         return set(names)
@@ -86,8 +94,12 @@ def _beating(names: list[str]) -> set[str]:
 
 
 def _web_answers() -> bool:
+    """Whether it answers, whatever it says, or cannot because the machine lost its address.
+
+    Ended, it could not start until the address is back; left alone, it answers there again.
+    """
     host, port, _ = sockets.addresses()["web"]
-    return waiting.asked(waiting.reachable(host), port) != 0
+    return waiting.asked(waiting.reachable(host), port) != 0 or not sockets.can_listen(host)
 
 
 def watch(run: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 
 from devices.services import bus, summary
 from fleetdash.deploy import waiting, watchdog
@@ -35,7 +37,7 @@ def test_whoever_says_that_it_makes_progress_is_watched() -> None:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the watchdog reads instead of the machine's clock, in seconds."""
     now = [1000.0]
-    clock = SimpleNamespace(monotonic=lambda: now[0])
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0])
     monkeypatch.setattr("fleetdash.deploy.watchdog.time", clock)
     return now
 
@@ -60,6 +62,29 @@ def test_nobody_is_silent_while_redis_is_away(settings: Any, now: list[float]) -
         assert progress.look() == {"worker": 0.0}
     finally:
         bus.client.cache_clear()
+
+
+@pytest.fixture(params=["maxmemory", "min-replicas-to-write"])
+def refusing(redis_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The setting for which Redis answers but takes nothing in, as when its disk is full."""
+    with redis.Redis.from_url(redis_server) as client:
+        before = client.config_get(request.param)[request.param]
+        client.config_set(request.param, 1)
+        yield request.param
+        client.config_set(request.param, before)
+
+
+def test_nobody_is_silent_while_redis_refuses_what_is_written(
+    settings: Any, now: list[float], refusing: str
+) -> None:
+    progress = watchdog.Progress(["worker", "gateway"])
+    for _ in range(30):
+        now[0] += 5.0
+        assert progress.look() == {"worker": 0.0, "gateway": 0.0}
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.config_set(refusing, 0)
+    now[0] += 5.0
+    assert progress.look() == {"worker": 5.0, "gateway": 5.0}
 
 
 @pytest.mark.usefixtures("redis_server")
@@ -88,6 +113,18 @@ def test_web_makes_progress_when_it_answers_whatever_it_says(
     answers["127.0.0.1", 8123] = 0
     now[0] += 5.0
     assert progress.look() == {"web": 5.0}
+
+
+# an address of documentation (RFC 5737) stands for one that this machine has lost
+@pytest.mark.parametrize(("bind", "silent_s"), [("127.0.0.1", 5.0), ("192.0.2.1", 0.0)])
+def test_web_is_not_to_blame_for_an_address_that_the_machine_has_lost(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, now: list[float], bind: str, silent_s: float
+) -> None:
+    settings.BIND = bind
+    monkeypatch.setattr(waiting, "asked", lambda host, port: 0)
+    progress = watchdog.Progress(["web"])
+    now[0] += 5.0
+    assert progress.look() == {"web": silent_s}
 
 
 def test_who_accepts_and_says_nothing_does_not_answer() -> None:
