@@ -24,6 +24,9 @@ EXITABLE = tuple(s for s in (State.SPAWNING, *WITH_PROCESS) if s is not State.ST
 CAN_END_ITSELF = tuple(s for s in EXITABLE if s not in (State.SPAWNING, State.BOOTING))
 # how a guest ended is not known: before Linux 6.15 never, later where nobody watched
 NOT_TOLD = (deaths.UNKNOWN, deaths.UNSEEN)
+# how a guest may seem to have ended that a power-off ended
+BY_POWER_OFF = (deaths.KILLED, deaths.IN_ORDER, *NOT_TOLD)
+SHUT_DOWN = "It shut down."
 SHUT_ITSELF_DOWN = "It shut itself down: its qemu process ended in order."
 DISK_KEPT = "Its disk is kept: power it on again."
 CUT_OFF = "The machine was restarted. Its disk is kept: power it on."
@@ -100,33 +103,28 @@ def has_lived(device: Device) -> bool:
 
 
 def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
-    """Mark devices failed whose process ended unasked, by serial with the cause; gives how many.
+    """Write down that processes ended unasked, by serial with the cause; gives how many deaths.
 
-    One that was to end, that ended itself in order, or whose machine was restarted is off. So is
-    one that was just being started again from its disk, and one of which nobody can tell how it
-    ended, for that may have been in order; yet these count among those that ended unasked. A
-    device whose row names a living process, or none yet, is left alone: it was started again
-    meanwhile. So is one whose power-off is pending: the round that ends it says so. Many that
-    ended at once are told of as one event.
+    Many deaths at once are told of as one event. A device whose guest died has failed, or is off
+    where its disk is to be kept (`_died`). One that was to end, that ended itself in order, or
+    whose machine was restarted is off, and no death. A device whose row names a living process, or
+    none yet, is left alone: it was started again meanwhile. So is one whose power-off is pending
+    where that may be what ended it: the round that does so says it.
     """
+    # asked before the rows: what ends one of these is moved by its round alone
+    asked = set(power_offs.pending().filter(serial__in=causes).values_list("id", flat=True))
     devices = Device.objects.on(host_name).filter(serial__in=causes, state__in=EXITABLE)
-    devices = devices.exclude(id__in=power_offs.pending().values("id"))
-    boot_id = current_boot_id()
-    dead: dict[tuple[str, State], list[int]] = {}
+    dead: dict[tuple[str, State, str], list[int]] = {}
     ended: dict[str, list[int]] = {}
     for device in devices.defer("command_line"):
-        if _is_started_again(device):
-            continue
         cause = causes[device.serial]
-        if device.boot_id not in ("", boot_id) and device.state in WITH_PROCESS:
-            ended.setdefault(CUT_OFF, []).append(device.id)
-        elif device.state == State.POWERING_OFF:
-            ended.setdefault(_off_reason(cause), []).append(device.id)
-        elif device.state in CAN_END_ITSELF and cause == deaths.IN_ORDER:
-            ended.setdefault(SHUT_ITSELF_DOWN, []).append(device.id)
+        if _is_started_again(device) or (device.id in asked and cause in BY_POWER_OFF):
+            continue
+        to_end = device.id in asked or device.state == State.POWERING_OFF
+        if reason := _ended(device, cause, to_end):
+            ended.setdefault(reason, []).append(device.id)
         else:
-            kept = has_lived(device) and (device.state not in CAN_END_ITSELF or cause in NOT_TOLD)
-            dead.setdefault((cause, State.OFF if kept else State.FAILED), []).append(device.id)
+            dead.setdefault((cause, *_died(device, cause, to_end)), []).append(device.id)
     for reason, ids in ended.items():
         transitions.move(
             ids, old=(*CAN_END_ITSELF, State.BOOTING), new=State.OFF, reason=reason,
@@ -135,11 +133,8 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     if CUT_OFF in ended:
         deaths.tell_restart(host_name)
     moved = 0
-    for (cause, new), ids in dead.items():
-        reason = f"Its qemu process ended on its own: {cause}. The console shows what it last said."
-        columns: dict[str, Any] = {}
-        if new is State.OFF:
-            reason, columns = f"{reason} {DISK_KEPT}", {"pid": None, "start_time": None}
+    for (cause, new, reason), ids in dead.items():
+        columns: dict[str, Any] = {"pid": None, "start_time": None} if new is State.OFF else {}
         moved += len(
             transitions.move(ids, old=EXITABLE, new=new, reason=reason, cause=cause, **columns)
         )
@@ -152,11 +147,33 @@ def guests_exited(host_name: str, causes: Mapping[str, str]) -> int:
     return moved
 
 
-def _off_reason(cause: str) -> str:
-    """What is said of a device that was to end and did; a fault on the way is not kept back."""
-    if cause in (deaths.IN_ORDER, *NOT_TOLD):
-        return "It shut down."
-    return f"It is off, though it did not shut down in order: {cause}."
+def _ended(device: Device, cause: str, to_end: bool) -> str:
+    """Why a device is off whose guest's end is no death; empty for a death."""
+    if cause == deaths.LOST:
+        return ""
+    if device.boot_id not in ("", current_boot_id()) and device.state in WITH_PROCESS:
+        return CUT_OFF
+    if to_end and cause in (deaths.IN_ORDER, *NOT_TOLD):
+        return SHUT_DOWN
+    if device.state in CAN_END_ITSELF and cause == deaths.IN_ORDER:
+        return SHUT_ITSELF_DOWN
+    return ""
+
+
+def _died(device: Device, cause: str, to_end: bool) -> tuple[State, str]:
+    """What becomes of a device whose guest died, and what is said of it.
+
+    It keeps its disk where it was to end, was just being started again from that disk, or may have
+    ended in order; yet not where the disk is gone.
+    """
+    reason = f"Its qemu process ended on its own: {cause}. The console shows what it last said."
+    if cause == deaths.LOST:
+        return State.FAILED, reason
+    if to_end:
+        return State.OFF, f"It is off, though it did not shut down in order: {cause}."
+    if has_lived(device) and (device.state not in CAN_END_ITSELF or cause in NOT_TOLD):
+        return State.OFF, f"{reason} {DISK_KEPT}"
+    return State.FAILED, reason
 
 
 def _is_started_again(device: Device) -> bool:

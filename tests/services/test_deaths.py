@@ -11,7 +11,16 @@ from django.utils import timezone
 from devices.host.endings import Ending
 from devices.models import Device, Event, Host, Operation, Target
 from devices.qemu.process_identity import current_boot_id
-from devices.services import bus, deaths, guests, launching, room, tending
+from devices.services import (
+    acting,
+    bus,
+    deaths,
+    guests,
+    launching,
+    room,
+    tending,
+    transitions,
+)
 from devices.services.deaths import KILLED, NO_MEMORY
 from devices.states import State
 from tests.rows import a_device, a_host, a_sample
@@ -177,6 +186,46 @@ def test_one_that_ended_while_nobody_watched_is_off_if_its_disk_is_there(
     tending.adopt("here")
     device.refresh_from_db()
     assert (device.state, "gone while nobody watched" in device.reason) == (state, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "boot_id", "asked"),
+    [
+        (State.BOOTING, "", False), (State.BOOTING, "yesterday", False),
+        (State.POWERING_OFF, "", False), (State.POWERING_OFF, "", True), (State.ONLINE, "", True),
+    ],
+)
+def test_nobody_is_told_that_a_disk_is_kept_which_is_gone(
+    host: Host, state: State, boot_id: str, asked: bool
+) -> None:
+    device = a_device(
+        host, state=state, boot_id=boot_id, reported_version="0.1.0", pid=4_000_000, start_time=1
+    )
+    if asked:
+        acting.request("power_off", serials=[device.serial], actor=None)
+    tending.adopt("here")
+    device.refresh_from_db()
+    assert (device.state, deaths.LOST in device.reason) == (State.FAILED, True)
+    assert "disk is kept" not in device.reason
+
+
+@pytest.mark.parametrize("asked", ["power_off", "shut_down"])
+def test_a_guest_that_died_when_it_was_to_end_is_off_and_counts_among_the_deaths(
+    host: Host, asked: str
+) -> None:
+    device, waiting = a_device(host), a_device(host)
+    serials = [device.serial, waiting.serial]
+    operation = acting.request(asked, serials=serials, actor=None)
+    transitions.move([device.id], old=State.ONLINE, new=State.POWERING_OFF)
+    if asked == "shut_down":  # one that waits for its turn to be told runs as before
+        serials.remove(waiting.serial)
+    causes = dict.fromkeys(serials, NO_MEMORY)
+    assert guests.guests_exited("here", causes) == len(serials)
+    for each in Device.objects.filter(serial__in=serials):
+        assert (each.state, NO_MEMORY in each.reason, each.pid) == (State.OFF, True, None)
+        assert operation.targets.get(device=each).outcome == "done"
+    assert told()[0].endswith(f"{NO_MEMORY}.")
+    assert "after a mass death" in deaths.holding(host)
 
 
 def test_a_device_of_which_nobody_knows_how_it_ended_is_off_and_keeps_its_disk(

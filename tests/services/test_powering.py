@@ -121,13 +121,16 @@ def while_it_ends(monkeypatch: pytest.MonkeyPatch, meanwhile: Meanwhile) -> None
     monkeypatch.setattr(ending, "end_all", end_all)
 
 
+@pytest.mark.parametrize(
+    "cause", [deaths.KILLED, deaths.UNKNOWN, deaths.UNSEEN, deaths.IN_ORDER]
+)
 def test_a_guest_that_is_powered_off_is_no_death(
-    host: Host, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    host: Host, begin: Begin, monkeypatch: pytest.MonkeyPatch, cause: str
 ) -> None:
     device = a_device(host)
     begin(device)
     acting.request("power_off", serials=[device.serial], actor=None)
-    said = {device.serial: deaths.KILLED}
+    said = {device.serial: cause}
     while_it_ends(monkeypatch, lambda: guests.guests_exited("here", said))
     powering.end("here")
     device.refresh_from_db()
