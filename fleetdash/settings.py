@@ -144,6 +144,7 @@ LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = f"fleetdash_session_{PORT}"
 WALL_COOKIE_NAME = f"fleetdash_wall_{PORT}"
+KNOWN_COOKIE_NAME = f"fleetdash_known_{PORT}"
 CSRF_COOKIE_NAME = f"fleetdash_csrf_{PORT}"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"

@@ -60,5 +60,5 @@ def test_links_and_cookies_are_those_of_the_way_it_was_opened(secure: bool) -> N
     screen = Client(headers=headers)
     assert screen.get(link[link.index("/wall") :]).status_code == 302
     given = {**client.cookies, **screen.cookies}
-    assert {name.split("_")[1] for name in given} == {"csrf", "session", "wall"}
-    assert [bool(cookie["secure"]) for cookie in given.values()] == [secure] * 3
+    assert {name.split("_")[1] for name in given} == {"csrf", "known", "session", "wall"}
+    assert [bool(cookie["secure"]) for cookie in given.values()] == [secure] * 4
