@@ -101,7 +101,7 @@ on("select", () => {
 on("unselect", clear);
 
 function saidOf(before, listed) {
-  if (!listed) return "The server did not say which of the devices that were selected are still listed. None is selected: select them again.";
+  if (!listed) return "The server did not say which of the devices that were selected are still listed. None of them is selected: select them again.";
   const left = before.length - listed.length;
   return left && `${left} of ${before.length} selected ${left === 1 ? "is" : "are"} no longer in this list.`;
 }
