@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -24,12 +26,15 @@ from devices.qemu.launch import Launch
 from devices.qemu.template import Template, template_key
 from devices.services import architectures, bus, guests, starting
 from devices.services.starting import Outcome
-from devices.services.template_keeper import Keeper
+from devices.services.template_keeper import Keeper, Status
 from devices.states import LIVING
 
 # guests without a row, in folders beside the others: bin/down ends them like any, sweeping leaves
 # them to their keeper, which alone knows whether they are its own or a killed worker's
 OWN_FOLDERS = NO_DEVICES
+
+# until then additions count on it: clones are ready a moment after the first is asked for
+AT_REST = "The template is on disk and is loaded when devices are added."
 
 keepers = {architecture: Keeper(architecture) for architecture in architectures.ALL}
 
@@ -45,9 +50,13 @@ def current(host: Host, firmware: Firmware) -> Template | None:
     The first call begins to load or make it in a thread of its own, and so does one that finds that
     its clones cannot be forked.
     """
-    launch = template_launch(host, firmware)
-    key = template_key(launch, {"firmware": firmware.sha256})
+    launch, key = _launch_and_key(host, firmware)
     return keepers[launch.architecture].current(host.name, launch, key)
+
+
+def _launch_and_key(host: Host, firmware: Firmware) -> tuple[Launch, str]:
+    launch = template_launch(host, firmware)
+    return launch, template_key(launch, {"firmware": firmware.sha256})
 
 
 def ready_keys() -> dict[str, str]:
@@ -70,10 +79,35 @@ def prepare(host_name: str) -> None:
         # it takes memory and half a minute of a core: an unusual one is made for clones only
         if not usual and Device.Start.WARM not in starts:
             keeper.release(in_use=bool(starts))
-            if said is not None and keeper.said is None:  # it may be a former worker's word
-                bus.forget_template_status(host_name, architecture)
+            if keeper.said is None:
+                _say_at_rest(host, keeper, said)
         elif (firmware := architectures.newest_firmware(architecture)) is not None:
             _prepare(host, firmware, keeper)
+
+
+def _say_at_rest(host: Host, keeper: Keeper, said: Mapping[str, Any] | None) -> None:
+    """Say of a template that is not loaded what is so; `said` may be a former worker's word."""
+    word = said and (said["state"], said["sentence"])
+    if _is_on_disk(host, keeper):
+        if word != ("ready", AT_REST):
+            status = Status("ready", AT_REST, time.time())
+            bus.keep_template_status(host.name, asdict(status), keeper.architecture)
+    elif said is not None:
+        bus.forget_template_status(host.name, keeper.architecture)
+
+
+def _is_on_disk(host: Host, keeper: Keeper) -> bool:
+    """Whether the template that new devices would be cloned from lies there to be loaded."""
+    if not keeper.folder.is_dir():  # spares looking at the firmware
+        return False
+    firmware = architectures.newest_firmware(keeper.architecture)
+    if firmware is None:
+        return False
+    try:
+        _, key = _launch_and_key(host, firmware)
+        return (keeper.folder / key).is_dir()
+    except (FleetError, FirmwareError, QemuError, OSError):
+        return False
 
 
 def _starts(host: Host, architecture: str) -> set[str]:

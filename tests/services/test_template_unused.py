@@ -10,9 +10,17 @@ from typing import Any
 
 import pytest
 
+from devices.errors import Unavailable
 from devices.models import Host
 from devices.qemu.template import Template
-from devices.services import bus, guests, template_keeper, template_room, templates
+from devices.services import (
+    bus,
+    capacity,
+    guests,
+    template_keeper,
+    template_room,
+    templates,
+)
 from devices.services.template_keeper import Keeper
 from tests.rows import a_device, a_firmware, a_host
 
@@ -50,7 +58,57 @@ def test_a_template_nobody_uses_is_let_go_after_a_while_but_for_its_files(unused
     assert not prepared(unused)
     assert template.zygote is None
     assert template.folder.is_dir()
+
+
+@pytest.fixture
+def at_rest(unused: Keeper, monkeypatch: pytest.MonkeyPatch) -> Keeper:
+    """The keeper of a template that was let go and lies on disk."""
+    a_firmware(architecture="x64")
+    monkeypatch.setattr(templates, "template_launch", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(templates, "template_key", lambda *_: "key")
+    unused.unused_since = float("-inf")
+    assert not prepared(unused)
+    return unused
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the word", "the worker"])
+def test_additions_count_on_a_template_that_lies_on_disk(at_rest: Keeper, lost: str) -> None:
+    if lost == "the word":
+        bus.client().flushall()
+    elif lost == "the worker":
+        bus.keep_template_status("here", {"state": "failed", "sentence": "", "at": 0.0}, "x64")
+    assert not prepared(at_rest)
+    said = bus.template_status("here", "x64")
+    assert said is not None
+    assert said["sentence"] == templates.AT_REST
+    assert capacity.usual_kind("here", "x64") == "warm"
+    assert at_rest._thread is None or not at_rest._thread.is_alive()
+
+
+def test_what_is_said_of_a_template_on_disk_is_said_once(
+    at_rest: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(bus, "publish_changes")
+    assert not prepared(at_rest)
+
+
+@pytest.mark.parametrize("lacks", ["its files", "its firmware", "its accelerator"])
+def test_additions_do_not_count_on_a_template_that_cannot_be_loaded(
+    at_rest: Keeper, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    def unavailable(*_: object) -> None:
+        raise Unavailable("No accelerator is proven.")
+
+    match lacks:
+        case "its files":
+            (at_rest.folder / "key").rmdir()
+        case "its firmware":
+            monkeypatch.setattr(templates, "template_key", lambda *_: "another")
+        case "its accelerator":
+            monkeypatch.setattr(templates, "template_launch", unavailable)
+    assert not prepared(at_rest)
     assert bus.template_status("here", "x64") is None
+    assert capacity.usual_kind("here", "x64") == "cold"
 
 
 def test_a_template_that_is_used_again_is_kept(unused: Keeper) -> None:
