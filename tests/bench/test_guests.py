@@ -12,12 +12,14 @@ import pytest
 from bench import guests, processes
 from devices.qemu.process_identity import ProcessIdentity
 
-SLEEPING = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEPING = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 
 
 @pytest.fixture
 def sleeping() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(SLEEPING) as process:
+    with subprocess.Popen(SLEEPING, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()  # it has begun, with the memory that this takes
         yield process
         process.kill()
 

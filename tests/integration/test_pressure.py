@@ -23,7 +23,7 @@ MIB = 1 << 20
 RESERVE = "FLEETDASH_MEMORY_RESERVE_MIB"
 # far more than the devices asked for take, whatever else goes on, so that they fit again afterwards
 MOST_ABOVE_MIB = 3000
-ASKED = 40
+ASKED = 120
 
 
 @pytest.fixture(autouse=True)
