@@ -100,6 +100,15 @@ def redis_server(redis_process: str) -> Iterator[str]:
     bus.client.cache_clear()
 
 
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does nothing for a minute."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
 @pytest.fixture(scope="session")
 def web() -> Iterator[Served]:
     """A running web process with one host that has room, and `var/secrets/cli.json`."""

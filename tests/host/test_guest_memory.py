@@ -4,7 +4,6 @@ import mmap
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,14 +19,6 @@ Pss_File:          100 kB
 Anonymous:         640 kB
 SwapPss:            21 kB
 """
-
-
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(["sleep", "60"])
-    yield process
-    process.kill()
-    process.wait()
 
 
 def test_sums_are_taken_from_the_kernels_text() -> None:

@@ -37,14 +37,6 @@ def heavy() -> Iterator[subprocess.Popen[bytes]]:
     process.communicate()
 
 
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(["sleep", "60"])
-    yield process
-    process.kill()
-    process.wait()
-
-
 def test_a_name_with_brackets_and_blanks_is_no_trap() -> None:
     stat = guests.parse_stat(STAT % (37, 393))
     assert stat == guests.ProcessStat(b"R", 42, 93264, 393)
