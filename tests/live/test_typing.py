@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import User
 
-from devices.live import hub
-from devices.live.fragments import Rendered
 from devices.live.hub import Hub
 from devices.models import Device, Event
 from devices.services import bus, typists
-from tests.live.conftest import PrivateRedis
 from tests.live.socket_browser import ANSWER_S, Browser
 from tests.rows import a_device, a_host
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.django_db(transaction=True)]
 QUERY = "parts=&console=fd-1"
-
-
-@pytest_asyncio.fixture
-async def live(private_redis: PrivateRedis, settings: Any) -> AsyncIterator[Hub]:
-    settings.REDIS_URL = private_redis.url
-    bus.client.cache_clear()
-    await asyncio.to_thread(bus.client().flushall)
-    made = Hub(
-        private_redis.url, render=lambda *given: Rendered(()), load_states=lambda: {}
-    )
-    hub._hubs[asyncio.get_running_loop()] = made
-    made.start()
-    yield made
-    await made.stop()
-    bus.client().close()
-    bus.client.cache_clear()
 
 
 def _rows() -> User:
